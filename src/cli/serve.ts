@@ -206,6 +206,7 @@ export function serveCommand(context: CliContext): Command {
     ...(["accessLog", "logLevel", "pollIntervalMs", "secretKeys", "egressAllow"] as const),
     "shutdownTimeoutMs",
     "correlations",
+    "backupFolder",
     "environment",
   );
   for (const option of options) command.addOption(option);

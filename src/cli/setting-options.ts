@@ -27,6 +27,7 @@ export const SETTING_HELP: Readonly<
   secretKeys: ["<id:key>", "key that seals the secrets of webhooks; safer in the environment"],
   egressAllow: ["<where>", "private address, range or name that webhooks may be sent to; * for all"],
   shutdownTimeoutMs: ["<ms>", "how long requests may take to end at a shutdown"],
+  backupFolder: ["<folder>", "where backups are written; the metrics have the time of the newest"],
   correlations: ["", "index the correlation ids of events, for /events/correlated"],
   environment: ["<name>", "name of this environment, such as production, which the API and the console show"],
 };

@@ -71,6 +71,7 @@ const TEXT_FORMS: Readonly<Record<TextSetting, TextForm>> = {
   egressAllow: "list",
   shutdownTimeoutMs: "integer",
   correlations: "boolean",
+  backupFolder: "text",
   environment: "text",
 };
 

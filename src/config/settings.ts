@@ -149,6 +149,8 @@ export const settingsSchema = z.strictObject({
   shutdownTimeoutMs: numberSetting(0, LONGEST_TIMER_MS).default(DEFAULTS.shutdownTimeoutMs),
   /** Indexes the correlations of events, for `GET /events/correlated`. */
   correlations: flag().default(DEFAULTS.correlations),
+  /** Folder with the backups of the database, whose newest one the metrics name; with tenants, each has a folder in it. */
+  backupFolder: z.string("must be a folder").min(1, "must be a folder").optional(),
   /** Names the place of the server among others, such as `production`, for the people who look at it. */
   environment: z
     .string("must be a name")

@@ -43,6 +43,7 @@ export interface AppOptions
       | "sent"
       | "committed"
       | "process"
+      | "newestBackup"
       | keyof Budgets
       | "parseLarge"
       | "basePath"
@@ -54,6 +55,8 @@ export interface AppOptions
   readonly budgets?: Budgets;
   /** Default: the process is not measured. */
   readonly process?: AppDeps["process"];
+  /** Default: no backup is known. */
+  readonly newestBackup?: AppDeps["newestBackup"];
   /** Reads large bodies. Default: in this thread. */
   readonly parseLarge?: ParseLarge;
   /** The address that a request came from; null: unknown. Default: of no request. */
@@ -141,9 +144,10 @@ export function createDeps(
   };
   const { measures } = options;
   const measured = { sent: createSentEvents(measures), committed: createCommittedEvents(measures) };
-  const { process = null } = options;
+  const { process = null, newestBackup = () => Promise.resolve(null) } = options;
   const own = {
     process,
+    newestBackup,
     basePath,
     compress: compresses,
     limits,

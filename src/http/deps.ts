@@ -54,6 +54,8 @@ export interface AppDeps {
   readonly measures: StoreMeasures;
   /** The process, which serves other stores as well where there are tenants; null: it is not Kilde's alone. */
   readonly process: MeasuredProcess | null;
+  /** When the newest backup was finished, in milliseconds since 1970; null: no backup is known. */
+  readonly newestBackup: () => Promise<number | null>;
   /** Counts the events that requests were sent. */
   readonly sent: SentEvents;
   /** Measures how long consumers take to commit. */

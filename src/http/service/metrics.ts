@@ -93,6 +93,14 @@ const STORE_METRICS: readonly StoreMetric[] = [
     value: ({ sweepFailure }) => sweepFailure()?.attempts ?? 0,
   },
   {
+    name: "backup_timestamp_seconds",
+    help: "When the newest backup in the setting `backupFolder` was finished",
+    value: async ({ newestBackup }) => {
+      const finishedMs = await newestBackup();
+      return finishedMs === null ? null : finishedMs / 1_000;
+    },
+  },
+  {
     name: "body_bytes",
     help: "Bytes of request bodies that are held in this process",
     value: ({ bodies }) => bodies.held(),

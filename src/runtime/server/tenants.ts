@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { join } from "node:path";
 
 import type { Logger } from "pino";
 
@@ -42,9 +43,16 @@ export interface TenantsOptions {
 /** Returns the settings of a tenant: the common ones, with its database. */
 function settingsOf(
   settings: Settings,
-  { databaseUrl, readUrl, databaseAuthToken }: ServedDatabase,
+  { tenant, databaseUrl, readUrl, databaseAuthToken }: ServedDatabase,
 ): Settings {
-  return { ...settings, databaseUrl, readUrl, databaseAuthToken };
+  const { backupFolder } = settings;
+  return {
+    ...settings,
+    databaseUrl,
+    readUrl,
+    databaseAuthToken,
+    ...(backupFolder === undefined ? {} : { backupFolder: join(backupFolder, tenant ?? DEFAULT_TENANT) }),
+  };
 }
 
 interface TenantsPipelineOptions extends Pick<AnswerDeps, "admission" | "addressOf"> {

@@ -34,7 +34,11 @@ function linesOf(overview: StoreOverview): string[] {
     `consumers      ${countsText(consumers)}`,
     `subscriptions  ${countsText(states)}${blocked}`,
     ...(problems.length === 0 ? ["", "No problems."] : []),
-    ...problems.flatMap(({ detail, next }) => ["", detail, `  $ ${next.command}`]),
+    ...problems.flatMap(({ detail, contact, next }) => [
+      "",
+      contact === null ? detail : `${detail} (contact: ${contact})`,
+      `  $ ${next.command}`,
+    ]),
     ...(more > 0 ? ["", `… and ${more} more problems`] : []),
   ];
 }

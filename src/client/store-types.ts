@@ -6,11 +6,17 @@ export interface StoreProblem {
     | "subscription-failing"
     | "consumer-blocked"
     | "subscription-paused"
+    | "feed-late"
+    | "subscription-late"
     | "consumer-late"
+    | "feed-silent"
+    | "subscription-silent"
     | "consumer-silent";
   /** Path of the feed, subscription or consumer. */
   readonly resource: string;
   readonly detail: string;
+  /** Whom it concerns, as the objective states that is missed; null: unknown. */
+  readonly contact: string | null;
   /** RFC 3339; null: unknown. */
   readonly since: string | null;
   /** Path of the console's view, and the command that shows or repairs the problem. */

@@ -9,7 +9,11 @@ const TITLES: Readonly<Record<StoreProblem["kind"], string>> = {
   "subscription-failing": "A webhook fails",
   "subscription-paused": "A webhook is paused",
   "consumer-blocked": "A consumer has blocked subjects",
+  "feed-late": "A feed is late",
+  "subscription-late": "A webhook is late",
   "consumer-late": "A consumer is late",
+  "feed-silent": "A feed is silent",
+  "subscription-silent": "A webhook is silent",
   "consumer-silent": "A consumer is silent",
 };
 

@@ -13,9 +13,21 @@ const SILENT_MS = 5 * 60_000;
 /** A consumer that lacks an event of this age is late. */
 const LATE_SECONDS = 60;
 
-/** Returns the first state that applies. */
-export function stateOfConsumer({ seen, blocked, lag }: ConsumerRecord, nowMs: number): ConsumerState {
-  if (nowMs - Date.parse(seen) > SILENT_MS) return "silent";
+/** The limits of an objective that a consumer has; null: none. */
+export interface ConsumerLimits {
+  readonly lagSeconds: number | null;
+  readonly silentSeconds: number | null;
+}
+
+/** Returns the first state that applies. `limits` replace those that all consumers have. */
+export function stateOfConsumer(
+  { seen, blocked, lag }: ConsumerRecord,
+  nowMs: number,
+  limits: ConsumerLimits = { lagSeconds: null, silentSeconds: null },
+): ConsumerState {
+  const { lagSeconds, silentSeconds } = limits;
+  const silentMs = silentSeconds === null ? SILENT_MS : silentSeconds * 1_000;
+  if (nowMs - Date.parse(seen) > silentMs) return "silent";
   if (blocked > 0) return "blocked";
-  return lag.seconds > LATE_SECONDS ? "late" : "keeps-up";
+  return lag.seconds > (lagSeconds ?? LATE_SECONDS) ? "late" : "keeps-up";
 }

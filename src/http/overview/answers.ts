@@ -22,6 +22,10 @@ const overviewProblem = z
     kind: z.enum(OVERVIEW_PROBLEMS),
     resource: z.string().openapi({ description: "Path of the feed, subscription or consumer" }),
     detail: z.string(),
+    contact: z
+      .string()
+      .nullable()
+      .openapi({ description: "Whom it concerns, as the objective states that is missed; null: unknown" }),
     since: time.nullable().openapi({ description: "Null: unknown" }),
     next: z.object({
       view: z.string().openapi({ description: "Path of the view in the console" }),

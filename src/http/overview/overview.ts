@@ -9,6 +9,7 @@ import { managesFeed, seesFeed } from "../feeds/feed-access.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import { seesSubscription } from "../subscriptions/subscription-access.ts";
 import type { OverviewFacts } from "./facts.ts";
+import { logOfConsumer } from "./missed-problem.ts";
 import { problemsOf } from "./problems.ts";
 import { rememberedFacts } from "./remembered-facts.ts";
 
@@ -26,13 +27,24 @@ function countBy<Name extends string>(names: readonly Name[], found: readonly Na
 function visibleFacts(deps: AppDeps, principal: Principal, facts: OverviewFacts): OverviewFacts {
   const { grants } = principal;
   const managesSubscriptions = covers(grants, needOf("manage", "/subscriptions"));
+  const feeds = facts.feeds.filter(({ feed }) => seesFeed(principal, feed));
+  const subscriptions = managesSubscriptions
+    ? facts.subscriptions.filter((subscription) => seesSubscription(deps, principal, subscription))
+    : [];
+  const seen = new Set([
+    ...feeds.map(({ feed }) => `feed ${feed.path}`),
+    ...subscriptions.map(({ id }) => `subscription ${id}`),
+  ]);
   return {
     ...facts,
-    feeds: facts.feeds.filter(({ feed }) => seesFeed(principal, feed)),
+    feeds,
     consumers: facts.consumers.filter(({ log }) => covers(grants, needOf("manage", log))),
-    subscriptions: managesSubscriptions
-      ? facts.subscriptions.filter((subscription) => seesSubscription(deps, principal, subscription))
-      : [],
+    subscriptions,
+    missed: facts.missed.filter((missed) =>
+      missed.kind === "consumer"
+        ? covers(grants, needOf("manage", logOfConsumer(missed)))
+        : seen.has(`${missed.kind} ${missed.name}`),
+    ),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Feed } from "../../feeds/feed.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import type { SubscriptionHealth } from "../../webhooks/subscriptions/health.ts";
+import { missedProblem, nextOfConsumer } from "./missed-problem.ts";
 import type { LogConsumers, OverviewFacts, TroubledConsumer } from "./facts.ts";
 
 /** The kinds of problems, in the order in which a person should look at them. */
@@ -10,7 +11,11 @@ export const OVERVIEW_PROBLEMS = [
   "subscription-failing",
   "consumer-blocked",
   "subscription-paused",
+  "feed-late",
+  "subscription-late",
   "consumer-late",
+  "feed-silent",
+  "subscription-silent",
   "consumer-silent",
 ] as const;
 
@@ -20,6 +25,8 @@ export interface OverviewProblem {
   /** Path of the feed, subscription or consumer. */
   readonly resource: string;
   readonly detail: string;
+  /** Whom it concerns, as its objective states; null: unknown. */
+  readonly contact: string | null;
   /** Since when, RFC 3339; null: unknown. */
   readonly since: string | null;
   readonly next: {
@@ -30,12 +37,7 @@ export interface OverviewProblem {
   };
 }
 
-type Finding = Omit<OverviewProblem, "kind">;
-
-/** Names of logs as the command line takes them: `declarations/v2`. */
-function feedArgument(log: string): string {
-  return log.startsWith("/feeds/") ? log.slice("/feeds/".length) : log;
-}
+type Finding = Omit<OverviewProblem, "kind" | "contact">;
 
 function feedProblems(
   { path, name, version }: Pick<Feed, "path" | "name" | "version">,
@@ -49,7 +51,7 @@ function feedProblems(
     const where = failure === null ? "" : ` at event ${failure.position} of its source`;
     const detail = `The projection failed${where}${manages && failure !== null ? `: ${failure.message}` : ""}`;
     const next = { view, command: `kilde feeds resume ${name} v${version}` };
-    return [{ kind: "feed-halted", resource, detail, since: failure?.since ?? null, next }];
+    return [{ kind: "feed-halted", resource, detail, contact: null, since: failure?.since ?? null, next }];
   }
   if (release !== "superseded") return [];
   const detail = "This release cannot project the feed; the one that published its contract has to";
@@ -58,6 +60,7 @@ function feedProblems(
       kind: "feed-superseded",
       resource,
       detail,
+      contact: null,
       since: null,
       next: { view, command: "kilde feeds" },
     },
@@ -68,7 +71,14 @@ function subscriptionProblems({ id, source, status, reason, since, blocked }: Su
   const resource = `/subscriptions/${id}`;
   const view = `/console/webhooks/${id}`;
   const found = (kind: OverviewProblem["kind"], detail: string, command: string): OverviewProblem[] => [
-    { kind, resource, detail, since, next: { view, command: `kilde webhooks ${command} ${id}` } },
+    {
+      kind,
+      resource,
+      detail,
+      contact: null,
+      since,
+      next: { view, command: `kilde webhooks ${command} ${id}` },
+    },
   ];
   if (status === "paused")
     return found(
@@ -93,9 +103,7 @@ function consumerFinding(
   { name, state, seen, blocked, failure, lag }: TroubledConsumer,
 ): Finding {
   const resource = `${log}/consumers/${encodeURIComponent(name)}`;
-  const query = new URLSearchParams({ log, consumer: name }).toString();
-  const command = log === "/events" ? "kilde consumers" : `kilde consumers --feed ${feedArgument(log)}`;
-  const next = { view: `/console/consumers?${query}`, command };
+  const next = nextOfConsumer(log, name);
   const shown = JSON.stringify(name);
   if (state === "silent") return { resource, detail: `${shown} stopped reading ${log}`, since: seen, next };
   if (state === "late") {
@@ -110,6 +118,7 @@ function consumerFinding(
 function consumerProblems({ log, troubled }: LogConsumers): OverviewProblem[] {
   return troubled.map((consumer) => ({
     kind: `consumer-${consumer.state}` as const,
+    contact: null,
     ...consumerFinding(log, consumer),
   }));
 }
@@ -118,13 +127,19 @@ function consumerProblems({ log, troubled }: LogConsumers): OverviewProblem[] {
  * Returns the problems of a store, the most urgent kind first. `manages`: whether the sender learns why a feed fails.
  */
 export function problemsOf(
-  { feeds, subscriptions, consumers }: Pick<OverviewFacts, "feeds" | "subscriptions" | "consumers">,
+  {
+    feeds,
+    subscriptions,
+    consumers,
+    missed,
+  }: Pick<OverviewFacts, "feeds" | "subscriptions" | "consumers" | "missed">,
   manages: (feed: Pick<Feed, "path">) => boolean,
 ): readonly OverviewProblem[] {
   const all = [
     ...feeds.flatMap(({ feed, state }) => feedProblems(feed, state, manages(feed))),
     ...subscriptions.flatMap(subscriptionProblems),
     ...consumers.flatMap(consumerProblems),
+    ...missed.map(missedProblem),
   ];
   const urgency = ({ kind }: OverviewProblem) => OVERVIEW_PROBLEMS.indexOf(kind);
   return all.toSorted((one, other) => urgency(one) - urgency(other));

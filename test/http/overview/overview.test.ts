@@ -6,6 +6,8 @@ import { systemClock } from "../../../src/core/system-clock.ts";
 import { createRecentHeads } from "../../../src/log/follow/recent-heads.ts";
 import { SELECT_HEALTH } from "../../../src/webhooks/subscriptions/health.ts";
 import type { Database, Statement } from "../../../src/storage/database.ts";
+import { registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
+import { objective, watcher } from "../../administration/objectives/objectives.ts";
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
 import { sketch } from "../../support/feeds.ts";
 import { commandFault } from "../../support/command-fault.ts";
@@ -149,6 +151,70 @@ test("a consumer that only ever read is no problem when it is silent", async () 
   advance(3_600_000);
   const { consumers, problems } = await overview();
   expect([consumers.silent, problems]).toEqual([0, []]);
+});
+
+test("missed objectives are problems with their contact, and replace the limits that all consumers have", async () => {
+  await project();
+  const id = await subscribe();
+  const stated = [
+    objective({
+      kind: "consumer",
+      name: "cards",
+      lagSeconds: 30,
+      silentSeconds: 3_600,
+      contact: "#team-cards",
+    }),
+    objective({ kind: "consumer", name: "patient", lagSeconds: 7_200, silentSeconds: 7_200 }),
+    objective({ kind: "feed", name: "/feeds/bad/v1", lagSeconds: 60, contact: "#team-feeds" }),
+    objective({ kind: "subscription", name: id, silentSeconds: 120 }),
+  ];
+  const registered = await registerFeeds(database, clock, FEEDS);
+  const look = watcher({ database, writer: app.store.writer, stated, nowMs: () => nowMs }, registered);
+  await look();
+  await commit("cards", { position: 1 });
+  await commit("patient", { position: 1 });
+  const began = new Date(nowMs + 121_000).toISOString();
+  advance(121_000);
+  await look();
+  const shown = await overview();
+  expect(shown.problems.slice(1)).toEqual([
+    {
+      kind: "feed-late",
+      resource: "/feeds/bad/v1",
+      detail: '"/feeds/bad/v1" has events to project for longer than its objective, 60 s',
+      contact: "#team-feeds",
+      since: began,
+      next: { view: "/console/feeds/bad/v1", command: "kilde feeds" },
+    },
+    {
+      kind: "consumer-late",
+      resource: "/events/consumers/cards",
+      detail: '"cards" of /events has events to handle for longer than its objective, 30 s',
+      contact: "#team-cards",
+      since: began,
+      next: { view: "/console/consumers?log=%2Fevents&consumer=cards", command: "kilde consumers" },
+    },
+    {
+      kind: "subscription-silent",
+      resource: `/subscriptions/${id}`,
+      detail: `"${id}" has delivered nothing for longer than its objective, 120 s`,
+      contact: null,
+      since: began,
+      next: { view: `/console/webhooks/${id}`, command: `kilde webhooks attempts ${id}` },
+    },
+  ]);
+  expect(shown.consumers).toEqual({ "keeps-up": 1, late: 1, blocked: 0, silent: 0 });
+  for (const { next } of shown.problems)
+    expect([next.command, await commandFault(next.command.split(" ").slice(1))]).toEqual([
+      next.command,
+      null,
+    ]);
+  const kinds = async (...grants: string[]) =>
+    (await overview(await createTestKey(app, grants))).problems.map(({ kind }) => kind);
+  expect(await kinds("read:/feeds/bad")).toEqual(["feed-halted", "feed-late"]);
+  expect(await kinds("manage:/events")).toEqual(["consumer-late"]);
+  expect(await kinds("read:/events", "manage:/subscriptions")).toEqual(["subscription-silent"]);
+  expect(await kinds("read:/metrics")).toEqual([]);
 });
 
 test("a sender learns only of the parts that its grants reach", async () => {

@@ -1,0 +1,53 @@
+import type { MissedObjective } from "./facts.ts";
+import type { OverviewProblem } from "./problems.ts";
+
+/** The path of the log that a consumer reads. */
+export function logOfConsumer({ name, resource }: Pick<MissedObjective, "name" | "resource">): string {
+  return resource.slice(0, -`/consumers/${name}`.length);
+}
+
+/** Names of logs as the command line takes them: `declarations/v2`. */
+function feedArgument(log: string): string {
+  return log.startsWith("/feeds/") ? log.slice("/feeds/".length) : log;
+}
+
+/** The view and the command that show a consumer. */
+export function nextOfConsumer(log: string, name: string): OverviewProblem["next"] {
+  const query = new URLSearchParams({ log, consumer: name }).toString();
+  const command = log === "/events" ? "kilde consumers" : `kilde consumers --feed ${feedArgument(log)}`;
+  return { view: `/console/consumers?${query}`, command };
+}
+
+/** Texts, by the kind of a resource and the measured value. */
+const DETAILS: Readonly<
+  Record<MissedObjective["kind"], Readonly<Record<MissedObjective["measure"], string>>>
+> = {
+  consumer: { lag: "has events to handle", silent: "has neither read nor committed" },
+  feed: { lag: "has events to project", silent: "has published nothing" },
+  subscription: { lag: "has events to deliver", silent: "has delivered nothing" },
+};
+
+/** The path, the view and the command of a resource. */
+function placeOf({ kind, name, resource }: MissedObjective): Pick<OverviewProblem, "resource" | "next"> {
+  if (kind === "feed") return { resource, next: { view: `/console${resource}`, command: "kilde feeds" } };
+  if (kind === "subscription")
+    return {
+      resource,
+      next: { view: `/console/webhooks/${name}`, command: `kilde webhooks attempts ${name}` },
+    };
+  const log = logOfConsumer({ name, resource });
+  return { resource: `${log}/consumers/${encodeURIComponent(name)}`, next: nextOfConsumer(log, name) };
+}
+
+/** Describes an objective that is missed. */
+export function missedProblem(missed: MissedObjective): OverviewProblem {
+  const { kind, name, measure, since, limitSeconds, contact } = missed;
+  const of = kind === "consumer" ? ` of ${logOfConsumer(missed)}` : "";
+  return {
+    kind: `${kind}-${measure === "lag" ? "late" : "silent"}`,
+    ...placeOf(missed),
+    detail: `${JSON.stringify(name)}${of} ${DETAILS[kind][measure]} for longer than its objective, ${limitSeconds} s`,
+    contact,
+    since,
+  };
+}

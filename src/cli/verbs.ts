@@ -23,6 +23,11 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
         summary: "start the server",
         load: async () => (await import("./serve.ts")).serveCommand,
       },
+      {
+        name: "init",
+        summary: "write a new service with a feed, a consumer and a test",
+        load: async () => (await import("./init.ts")).initCommand,
+      },
     ],
   },
   {

@@ -241,6 +241,17 @@ describe("types, without skipLibCheck", () => {
   });
 });
 
+test("the service that kilde init writes passes its test where there is only Node", async () => {
+  const above = await installed([KILDE, archive(`kilde-server-${id}`)]);
+  const init = ["--no-install", "kilde", "init", "--name", "orders"];
+  expect((await inNode(above, [join(programs, "npx"), ...init])).exitCode).toBe(0);
+  const cwd = join(above, "orders");
+  const install = ["install", "--no-audit", "--no-fund", "--prefer-offline", KILDE, SERVER];
+  expect(await npm(cwd, install)).toMatchObject({ exitCode: 0, stderr: "" });
+  const tested = await npm(cwd, ["test"]);
+  expect([tested.exitCode, tested.stdout]).toEqual([0, expect.stringContaining("# pass 2")]);
+});
+
 describe("a service that installs the server's package too", () => {
   test("embeds a store, and no package runs a script when npm installs it", async () => {
     const cwd = await installed([KILDE, SERVER], { type: "module" });

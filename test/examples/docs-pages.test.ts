@@ -28,6 +28,7 @@ const NEEDS_MORE: readonly (readonly [text: string, need: string])[] = [
   ["systemctl ", "systemd; test/examples/production/units.test.ts reads the units"],
   ["KILDE_HOST=10.0.0.5", "is a file of settings"],
   ["KILDE_DATABASE_URL=http://sqld.internal", "is a file of settings"],
+  ["prometheus --config.file", "Prometheus; test/examples/production/prometheus.test.ts runs it"],
   ["openssl genpkey", "is run by test/examples/production/sqld.test.ts"],
   ["turso ", "an account at Turso"],
   ["sudo -u sqld", "a libSQL server"],
@@ -178,6 +179,16 @@ test("webhooks are received, and operated, as shown", async () => {
     expect(printed.join("")).toContain("WEBHOOK-ID");
     expect(printed.at(-1)).toContain("Forwarding /events");
     await readPages(["src/docs/operate/webhooks.md"], { ...reading, environment: WEBHOOKS_ALLOWED });
+  } finally {
+    await hook.stop();
+  }
+});
+
+test("how-to/alert.md: an alarm arrives by webhook, and the metrics are as shown", async () => {
+  const hook = endpoint(204);
+  try {
+    await readPages(["src/docs/how-to/alert.md"], { receiver: hook.url });
+    await eventually(() => hook.taken.length > 0);
   } finally {
     await hook.stop();
   }

@@ -7,6 +7,7 @@ import { createBrowserSession, identityOf } from "./data/session-state.ts";
 import { shareSession } from "./data/shared-session.ts";
 import { changeSourceOf } from "./live/change-source.ts";
 import { createFedLive } from "./live/live.ts";
+import { CONNECTION_TOPIC } from "./live/topics.ts";
 import { shareChanges } from "./live/shared-changes.ts";
 import { ConsoleContext, type ConsoleParts } from "./shell/console-context.ts";
 import { createRouter } from "./shell/router.ts";
@@ -44,12 +45,9 @@ effect(() => {
   return () => controller.abort();
 });
 
-let wasOffline = false;
 effect(() => {
-  const status = live.status.value;
   // The sender or its grants may have changed while there was no connection.
-  if (status === "live" && wasOffline) void session.refresh();
-  wasOffline = status === "offline";
+  if (live.revision(CONNECTION_TOPIC).value > 0) void session.refresh();
 });
 
 const parts: ConsoleParts = {

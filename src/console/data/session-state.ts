@@ -88,7 +88,8 @@ export function createBrowserSession(client: Pick<Client, "session">): BrowserSe
   const { session } = client;
   const state = signal<SessionState>({ kind: "asking" });
   const note = (error: unknown): void => {
-    if (isUnauthenticated(error)) state.value = { kind: "signed-out", hasEnded: true };
+    if (isUnauthenticated(error) && state.peek().kind === "signed-in")
+      state.value = { kind: "signed-out", hasEnded: true };
   };
   const grants = createGrants(session, note);
   const enter = (sender: SenderInfo): void => {

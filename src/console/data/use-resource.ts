@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { isPassing } from "../../client/retry.ts";
 import { startTimer } from "../../core/timer.ts";
 import { useConsole } from "../shell/console-context.ts";
+import { CONNECTION_TOPIC } from "../live/topics.ts";
 import { createLoader, type Loader, REST_MS } from "./loader.ts";
 
 /** A value of the server, as it is now. */
@@ -57,13 +58,15 @@ export function useResource<Value>(
       isPassing,
       restMs,
       startTimer,
+      random: Math.random,
     });
     loader.current = opened;
     const request = (): void => {
       if (!document.hidden) opened.request();
     };
     const stop = effect(() => {
-      for (const topic of topics) void live.revision(topic).value;
+      // Everything may have changed while there was no connection.
+      for (const topic of [CONNECTION_TOPIC, ...topics]) void live.revision(topic).value;
       untracked(request);
     });
     document.addEventListener("visibilitychange", request);

@@ -2,7 +2,6 @@ import { useSignal } from "@preact/signals";
 
 import { KildeError } from "../../core/errors.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
-import type { Subscription } from "../../client/subscription-types.ts";
 import { ConfirmDialog } from "../shell/confirm-dialog.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { FeedReaders } from "./feed-readers.tsx";
@@ -12,7 +11,6 @@ export interface FeedActionsProps {
   readonly feed: FeedInfo;
   /** Versions that are projected from it. */
   readonly dependents: readonly FeedInfo[];
-  readonly subscriptions: readonly Subscription[];
   /** Called after a change. */
   readonly onChange: () => void;
 }
@@ -20,7 +18,7 @@ export interface FeedActionsProps {
 type OpenDialog = "none" | "retire" | "rebuild";
 
 /** Retires a version, and builds a draft again. */
-export function FeedActions({ feed, dependents, subscriptions, onChange }: FeedActionsProps) {
+export function FeedActions({ feed, dependents, onChange }: FeedActionsProps) {
   const { client } = useConsole();
   const open = useSignal<OpenDialog>("none");
   // The server refuses at first while the version is in use; the user then decides again.
@@ -79,7 +77,7 @@ export function FeedActions({ feed, dependents, subscriptions, onChange }: FeedA
             {isInUse.value && "Its readers get errors from then on."}
           </p>
           <h3>Still in use by</h3>
-          <FeedReaders feed={feed} dependents={dependents} subscriptions={subscriptions} />
+          <FeedReaders feed={feed} dependents={dependents} />
         </ConfirmDialog>
       )}
       {open.value === "rebuild" && (

@@ -1,7 +1,6 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 
 import type { FeedInfo } from "../../client/feed-types.ts";
-import type { Subscription } from "../../client/subscription-types.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -19,7 +18,6 @@ export interface FeedCardProps {
   readonly previous: FeedInfo | undefined;
   /** Versions that are projected from it. */
   readonly dependents: readonly FeedInfo[];
-  readonly subscriptions: readonly Subscription[];
   /** Whether the address names this version. */
   readonly isSelected: boolean;
   readonly onChange: () => void;
@@ -72,7 +70,7 @@ function lagText({ lag }: FeedInfo): string {
 
 /** One version of a feed. */
 export function FeedCard(props: FeedCardProps) {
-  const { feed, previous, dependents, subscriptions, isSelected, onChange } = props;
+  const { feed, previous, dependents, isSelected, onChange } = props;
   const { live, session, router } = useConsole();
   const card = useRef<HTMLElement>(null);
   const titleId = useId();
@@ -110,12 +108,10 @@ export function FeedCard(props: FeedCardProps) {
         <HaltedFeed feed={feed} failure={failure} mayManage={mayManage} onChange={onChange} />
       )}
       <h4>Readers</h4>
-      <FeedReaders feed={feed} dependents={dependents} subscriptions={subscriptions} />
+      <FeedReaders feed={feed} dependents={dependents} />
       {previous !== undefined && <ContractDifference feed={feed} previous={previous} />}
       <Contract feed={feed} />
-      {mayManage && (
-        <FeedActions feed={feed} dependents={dependents} subscriptions={subscriptions} onChange={onChange} />
-      )}
+      {mayManage && <FeedActions feed={feed} dependents={dependents} onChange={onChange} />}
     </article>
   );
 }

@@ -9,13 +9,12 @@ import { Problem } from "../shell/problem.tsx";
 import { Time } from "../shell/time.tsx";
 import { versionName, versionPath } from "./feed-groups.ts";
 import { useConsumers } from "./use-consumers.ts";
+import { useSubscriptions } from "./use-subscriptions.ts";
 
 export interface FeedReadersProps {
   readonly feed: FeedInfo;
   /** Versions that are projected from it, which keep it in use as well. */
   readonly dependents: readonly FeedInfo[];
-  /** All subscriptions that the sender sees. */
-  readonly subscriptions: readonly Subscription[];
 }
 
 function ConsumerLine({
@@ -71,13 +70,17 @@ function SubscriptionLine({ subscription }: { readonly subscription: Subscriptio
 }
 
 /** The consumers, subscriptions and feeds that keep a version in use. */
-export function FeedReaders({ feed, dependents, subscriptions }: FeedReadersProps) {
+export function FeedReaders({ feed, dependents }: FeedReadersProps) {
   const { router } = useConsole();
   const { value, error, reload } = useConsumers(versionName(feed));
-  const delivering = subscriptions.filter(({ source }) => source === versionPath(feed));
+  const subscriptions = useSubscriptions(versionPath(feed));
+  if (subscriptions.error !== null)
+    return <Problem error={subscriptions.error} onRetry={subscriptions.reload} />;
   if (error !== null) return <Problem error={error} onRetry={reload} />;
-  if (value === undefined) return <p class="muted">Loading the readers…</p>;
+  if (value === undefined || subscriptions.value === undefined)
+    return <p class="muted">Loading the readers…</p>;
   if (value === null) return <p class="muted">You may not see who reads this version.</p>;
+  const { entries: delivering, hasMore } = subscriptions.value ?? { entries: [], hasMore: false };
   if (value.entries.length + delivering.length + dependents.length === 0)
     return <p class="muted">Nobody reads this version.</p>;
   return (
@@ -100,6 +103,11 @@ export function FeedReaders({ feed, dependents, subscriptions }: FeedReadersProp
       {delivering.map((subscription) => (
         <SubscriptionLine key={subscription.subscription} subscription={subscription} />
       ))}
+      {hasMore && (
+        <li>
+          <a href={router.href("webhooks", { source: versionPath(feed) })}>and more webhooks</a>
+        </li>
+      )}
     </ul>
   );
 }

@@ -11,7 +11,6 @@ import { FeedCard } from "./feed-card.tsx";
 import { FeedGraph } from "./feed-graph.tsx";
 import { groupFeeds } from "./feed-groups.ts";
 import { projectedFrom } from "./feed-tree.ts";
-import { useSubscriptions } from "./use-subscriptions.ts";
 
 /** A busy store changes all the time. */
 const REST_MS = 600;
@@ -25,7 +24,6 @@ function descriptionOf(versions: readonly FeedInfo[]): string[] {
 /** The versions of each feed side by side, with their readers. */
 export function FeedsView({ rest }: ViewProps) {
   const { client, router } = useConsole();
-  const subscriptions = useSubscriptions();
   const { value, error, reload } = useResource(
     "feeds",
     (signal) => client.feeds.list(signal),
@@ -61,7 +59,6 @@ export function FeedsView({ rest }: ViewProps) {
                 feed={feed}
                 previous={versions[index - 1]}
                 dependents={projectedFrom(feed, value ?? [])}
-                subscriptions={subscriptions}
                 isSelected={feed.feed === selectedName && `v${feed.version}` === selectedVersion}
                 onChange={reload}
               />

@@ -1,31 +1,28 @@
 import { KildeError } from "../../core/errors.ts";
 import type { Subscription } from "../../client/subscription-types.ts";
-import { useResource } from "../data/use-resource.ts";
+import { type ListPage, takePage } from "../data/take-page.ts";
+import { type Resource, useResource } from "../data/use-resource.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 
-/** Subscriptions that are looked through. */
-const MOST_SUBSCRIPTIONS = 1_000;
+/** Subscriptions that a list of readers shows; the view of webhooks has all. */
+const SHOWN = 100;
 
-/** The subscriptions that the sender may see: none without the grant. */
-export function useSubscriptions(): readonly Subscription[] {
+/** The first subscriptions of a log, as they are now. Null: the sender may not see them. */
+export function useSubscriptions(log: string): Resource<ListPage<Subscription> | null> {
   const { client } = useConsole();
-  const { value } = useResource(
-    "subscriptions",
-    async (): Promise<readonly Subscription[]> => {
-      const all: Subscription[] = [];
+  return useResource(
+    log,
+    async (signal) => {
       try {
-        for await (const subscription of client.subscriptions.list()) {
-          all.push(subscription);
-          if (all.length === MOST_SUBSCRIPTIONS) break;
-        }
+        const list = client.subscriptions.list({ source: log, pageSize: SHOWN + 1, signal });
+        return await takePage(list, SHOWN);
       } catch (error) {
-        if (!(error instanceof KildeError) || error.code !== "forbidden") throw error;
+        if (error instanceof KildeError && error.code === "forbidden") return null;
+        throw error;
       }
-      return all;
     },
     [SUBSCRIPTIONS_TOPIC],
     { restMs: 2_000 },
   );
-  return value ?? [];
 }

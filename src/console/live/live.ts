@@ -1,7 +1,7 @@
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 
 import type { StoreChanges } from "../../client/store-types.ts";
-import { changedTopics } from "./topics.ts";
+import { changedTopics, CONNECTION_TOPIC } from "./topics.ts";
 
 /**
  * `live`: the page is notified of changes; `offline`: the connection is lost, and is tried again; `ended`: the server refuses
@@ -43,7 +43,9 @@ export function createFedLive(): FedLive {
     revision: (topic) => entryOf(revisions, topic, 0),
     head: (log) => entryOf<number | undefined>(heads, log, undefined),
     setStatus(next) {
+      const isBack = status.peek() === "offline" && next === "live";
       status.value = next;
+      if (isBack) entryOf(revisions, CONNECTION_TOPIC, 0).value += 1;
     },
     apply(changes) {
       batch(() => {
@@ -55,7 +57,7 @@ export function createFedLive(): FedLive {
     },
     changeAll() {
       batch(() => {
-        for (const revision of revisions.values()) revision.value += 1;
+        for (const [topic, revision] of revisions) if (topic !== CONNECTION_TOPIC) revision.value += 1;
       });
     },
   };

@@ -4,6 +4,8 @@ import type { StoreChanges } from "../../client/store-types.ts";
 export const SUBSCRIPTIONS_TOPIC = "subscriptions";
 export const CONSUMERS_TOPIC = "consumers";
 export const KEYS_TOPIC = "keys";
+/** A connection after a lost one. */
+export const CONNECTION_TOPIC = "connection";
 /** A change of any feed. */
 export const FEEDS_TOPIC = "feeds";
 /** Paths of the event log and of the log of administration. */

@@ -2,7 +2,6 @@ import { useEffect, useRef } from "preact/hooks";
 
 import type { SenderInfo } from "../../client/session.ts";
 import type { LiveStatus } from "../live/live.ts";
-import { useResource } from "../data/use-resource.ts";
 import { useConsole } from "./console-context.ts";
 import { Problem } from "./problem.tsx";
 import { useAction } from "./use-action.ts";
@@ -44,25 +43,19 @@ function SenderMenu({ sender }: { readonly sender: SenderInfo }) {
   );
 }
 
-/** The name of the environment, which is visible on every view. */
-function EnvironmentBanner({ environment }: { readonly environment: string | null }) {
-  if (environment === null) return null;
-  return (
-    <aside class="environment" aria-label="Environment">
-      Environment: <strong>{environment}</strong>
-    </aside>
-  );
+export interface LayoutProps {
+  readonly sender: SenderInfo;
+  /** Null: it has no name, or is not known yet. */
+  readonly environment: string | null;
 }
 
 /** The page around every view. */
-export function Layout({ sender }: { readonly sender: SenderInfo }) {
-  const { client, router } = useConsole();
+export function Layout({ sender, environment }: LayoutProps) {
+  const { router } = useConsole();
   const main = useRef<HTMLElement>(null);
   const address = router.address.value;
   const { view: name, rest, query } = address;
   const view = VIEWS.find((each) => each.name === name);
-  const about = useResource("about", () => client.about());
-  const environment = about.value?.environment ?? null;
   const title = view?.title ?? "Nothing is here";
 
   useEffect(() => {
@@ -83,7 +76,6 @@ export function Layout({ sender }: { readonly sender: SenderInfo }) {
       <a class="skip" href="#content" onClick={() => main.current?.focus()}>
         Skip to the content
       </a>
-      <EnvironmentBanner environment={environment} />
       <header>
         <a class="name" href={router.href("overview")}>
           Kilde

@@ -1,17 +1,15 @@
 import { useEffect } from "preact/hooks";
 
 import { identityOf } from "../data/session-state.ts";
+import { useResource } from "../data/use-resource.ts";
 import { SignIn } from "../sign-in/sign-in.tsx";
 import { useConsole } from "./console-context.ts";
 import { Layout } from "./layout.tsx";
 import { Problem } from "./problem.tsx";
 
-/** Shows the sign-in until the sender is known, then the views. */
-export function Shell() {
+/** The sign-in until the sender is known, then the views. */
+function Page({ environment }: { readonly environment: string | null }) {
   const { session } = useConsole();
-  useEffect(() => {
-    void session.refresh();
-  }, []);
   const state = session.state.value;
   switch (state.kind) {
     case "asking":
@@ -27,6 +25,26 @@ export function Shell() {
       return <SignIn hasEnded={state.hasEnded} />;
     case "signed-in":
       // Another sender gets a new page: the old one has values that only its sender may see.
-      return <Layout key={identityOf(state)} sender={state.sender} />;
+      return <Layout key={identityOf(state)} sender={state.sender} environment={environment} />;
   }
+}
+
+/** The page, below the name of the environment, which is visible also before the sign-in. */
+export function Shell() {
+  const { client, session } = useConsole();
+  const { value: about } = useResource("about", () => client.about());
+  const environment = about?.environment ?? null;
+  useEffect(() => {
+    void session.refresh();
+  }, []);
+  return (
+    <>
+      {environment !== null && (
+        <aside class="environment" aria-label="Environment">
+          Environment: <strong>{environment}</strong>
+        </aside>
+      )}
+      <Page environment={environment} />
+    </>
+  );
 }

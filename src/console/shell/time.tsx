@@ -4,7 +4,7 @@ import { useConsole } from "./console-context.ts";
 export interface TimeProps {
   /** RFC 3339. */
   readonly time: string;
-  /** Shows the time itself, with its age as the tip. Default: the age. */
+  /** Shows the time itself. Default: the age. The tip has the other, and the time as the server states it. */
   readonly isExact?: boolean;
 }
 
@@ -14,7 +14,7 @@ export function Time({ time, isExact = false }: TimeProps) {
   const ago = formatAgo(time, nowMs.value);
   const exact = formatTime(time);
   return (
-    <time dateTime={time} title={isExact ? ago : exact}>
+    <time dateTime={time} title={`${isExact ? ago : exact} (${time})`}>
       {isExact ? exact : ago}
     </time>
   );

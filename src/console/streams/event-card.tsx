@@ -30,7 +30,7 @@ function PrettyEvent({ event }: EventProps) {
       {data === undefined ? (
         <p class="muted">Without data</p>
       ) : (
-        <JsonText text={text} label={`Data of version ${version}`} />
+        <JsonText text={text} value={data} label={`Data of version ${version}`} />
       )}
       {hasMetadata && (
         <details>

@@ -23,7 +23,9 @@ interface DataProps {
 function Data({ event, label }: DataProps) {
   if (event.erased) return <p>Erased: {event.reason ?? "no reason was given"}</p>;
   if (event.data === undefined) return <p class="muted">Without data</p>;
-  return <JsonText text={JSON.stringify(event.data, null, 2)} label={`Data of ${label}`} />;
+  return (
+    <JsonText text={JSON.stringify(event.data, null, 2)} value={event.data} label={`Data of ${label}`} />
+  );
 }
 
 function PublishedEvent({

@@ -3,6 +3,7 @@ import type { ConsumerInfo, FeedVersion } from "../../client/types.ts";
 import type { KildeEvent } from "../../core/read-event.ts";
 import { useResource } from "../data/use-resource.ts";
 import { useConsumers } from "../feeds/use-consumers.ts";
+import { useSubscriptions } from "../feeds/use-subscriptions.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
 import { COMMANDS } from "../format/commands.ts";
@@ -152,28 +153,28 @@ export interface SubjectReadersProps {
   readonly name: string;
   /** The latest events of the subject in that log. */
   readonly events: readonly KildeEvent[];
-  /** All subscriptions that the sender sees. */
-  readonly subscriptions: readonly Subscription[];
 }
 
 /** How far the readers of a log are with one subject. */
-export function SubjectReaders({ feed, name, events, subscriptions }: SubjectReadersProps) {
+export function SubjectReaders({ feed, name, events }: SubjectReadersProps) {
   const { router } = useConsole();
   const { value, error, reload } = useConsumers(feed);
   const log = feed === undefined ? "/events" : `/feeds/${feed}`;
-  const delivering = subscriptions.filter(
-    ({ source, subjectPrefix }) => source === log && name.startsWith(subjectPrefix),
-  );
+  const subscriptions = useSubscriptions(log);
+  const delivering =
+    subscriptions.value?.entries.filter(({ subjectPrefix }) => name.startsWith(subjectPrefix)) ?? [];
   const title = feed ?? "Event log";
   const consumers = value?.entries ?? [];
   return (
     <section class="card" aria-label={`Readers of ${title}`}>
       <h3>{title}</h3>
       {error !== null && <Problem error={error} onRetry={reload} />}
+      {subscriptions.error !== null && <Problem error={subscriptions.error} onRetry={subscriptions.reload} />}
       {value === null && <p class="muted">You may not see who reads it.</p>}
-      {value !== undefined && value !== null && consumers.length + delivering.length === 0 && (
-        <p class="muted">Nobody reads it.</p>
-      )}
+      {value !== undefined &&
+        value !== null &&
+        subscriptions.value !== undefined &&
+        consumers.length + delivering.length === 0 && <p class="muted">Nobody reads it.</p>}
       <ul class="readers">
         {consumers.map((info) => (
           <ConsumerLine
@@ -196,6 +197,11 @@ export function SubjectReaders({ feed, name, events, subscriptions }: SubjectRea
             events={events}
           />
         ))}
+        {subscriptions.value?.hasMore === true && (
+          <li>
+            <a href={router.href("webhooks", { source: log })}>and more webhooks</a>
+          </li>
+        )}
       </ul>
     </section>
   );

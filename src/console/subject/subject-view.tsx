@@ -2,7 +2,6 @@ import type { KildeEvent } from "../../core/read-event.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { groupFeeds, versionName } from "../feeds/feed-groups.ts";
-import { useSubscriptions } from "../feeds/use-subscriptions.ts";
 import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
@@ -143,7 +142,6 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
 }
 
 function Readers({ page, name }: { readonly page: SubjectPage; readonly name: string }) {
-  const subscriptions = useSubscriptions();
   const { stream, publications } = page;
   return (
     <section aria-labelledby="readers">
@@ -152,16 +150,10 @@ function Readers({ page, name }: { readonly page: SubjectPage; readonly name: st
         {publications
           .filter(({ events }) => events.length > 0)
           .map(({ info, events }) => (
-            <SubjectReaders
-              key={versionName(info)}
-              feed={versionName(info)}
-              name={name}
-              events={events}
-              subscriptions={subscriptions}
-            />
+            <SubjectReaders key={versionName(info)} feed={versionName(info)} name={name} events={events} />
           ))}
         {stream !== null && stream.length > 0 && (
-          <SubjectReaders feed={undefined} name={name} events={stream} subscriptions={subscriptions} />
+          <SubjectReaders feed={undefined} name={name} events={stream} />
         )}
       </div>
     </section>

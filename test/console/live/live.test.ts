@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { CONNECTION_TOPIC } from "../../../src/console/live/topics.ts";
 import { createFedLive } from "../../../src/console/live/live.ts";
 
 test("live: a change counts for its topics alone, and a log's head is known at once", () => {
@@ -19,4 +20,16 @@ test("live: a new connection may have missed changes, so everything counts as ch
   const revisions = ["/events", "subscriptions"].map((topic) => live.revision(topic));
   live.changeAll();
   expect(revisions.map(({ value }) => value)).toEqual([1, 1]);
+});
+
+test("live: a connection after a lost one is a change of its own, and the first one is none", () => {
+  const live = createFedLive();
+  const connection = live.revision(CONNECTION_TOPIC);
+  live.setStatus("live");
+  live.changeAll();
+  expect(connection.value).toBe(0);
+  live.setStatus("offline");
+  live.setStatus("live");
+  live.changeAll();
+  expect(connection.value).toBe(1);
 });

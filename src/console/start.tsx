@@ -15,7 +15,7 @@ import { Shell } from "./shell/shell.tsx";
 
 const SECOND_MS = 1_000;
 
-const { base: basePath = "", provider } = document.body.dataset;
+const { base: basePath = "", provider, environment = "" } = document.body.dataset;
 const url = location.origin + basePath;
 // Views try again themselves, and show the error meanwhile.
 const client = createClient({ url, retry: { attempts: 2, maxRetryAfterMs: 1_000 } });
@@ -58,6 +58,7 @@ const parts: ConsoleParts = {
   nowMs,
   basePath,
   hasProvider: provider === "openid",
+  environment: environment === "" ? null : environment,
 };
 
 const root = document.querySelector("#console");

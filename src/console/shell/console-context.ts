@@ -19,6 +19,8 @@ export interface ConsoleParts {
   readonly basePath: string;
   /** Whether people may sign in with an OpenID provider. */
   readonly hasProvider: boolean;
+  /** Name of the environment; null: it has none. */
+  readonly environment: string | null;
 }
 
 export const ConsoleContext = createContext<ConsoleParts | null>(null);

@@ -43,15 +43,9 @@ function SenderMenu({ sender }: { readonly sender: SenderInfo }) {
   );
 }
 
-export interface LayoutProps {
-  readonly sender: SenderInfo;
-  /** Null: it has no name, or is not known yet. */
-  readonly environment: string | null;
-}
-
 /** The page around every view. */
-export function Layout({ sender, environment }: LayoutProps) {
-  const { router } = useConsole();
+export function Layout({ sender }: { readonly sender: SenderInfo }) {
+  const { router, environment } = useConsole();
   const main = useRef<HTMLElement>(null);
   const address = router.address.value;
   const { view: name, rest, query } = address;

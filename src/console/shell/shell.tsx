@@ -1,14 +1,13 @@
 import { useEffect } from "preact/hooks";
 
 import { identityOf } from "../data/session-state.ts";
-import { useResource } from "../data/use-resource.ts";
 import { SignIn } from "../sign-in/sign-in.tsx";
 import { useConsole } from "./console-context.ts";
 import { Layout } from "./layout.tsx";
 import { Problem } from "./problem.tsx";
 
 /** The sign-in until the sender is known, then the views. */
-function Page({ environment }: { readonly environment: string | null }) {
+function Page() {
   const { session } = useConsole();
   const state = session.state.value;
   switch (state.kind) {
@@ -25,15 +24,13 @@ function Page({ environment }: { readonly environment: string | null }) {
       return <SignIn hasEnded={state.hasEnded} />;
     case "signed-in":
       // Another sender gets a new page: the old one has values that only its sender may see.
-      return <Layout key={identityOf(state)} sender={state.sender} environment={environment} />;
+      return <Layout key={identityOf(state)} sender={state.sender} />;
   }
 }
 
 /** The page, below the name of the environment, which is visible also before the sign-in. */
 export function Shell() {
-  const { client, session } = useConsole();
-  const { value: about } = useResource("about", () => client.about());
-  const environment = about?.environment ?? null;
+  const { session, environment } = useConsole();
   useEffect(() => {
     void session.refresh();
   }, []);
@@ -44,7 +41,7 @@ export function Shell() {
           Environment: <strong>{environment}</strong>
         </aside>
       )}
-      <Page environment={environment} />
+      <Page />
     </>
   );
 }

@@ -7,10 +7,17 @@ interface ConsolePage {
   readonly entry: ConsoleEntry;
   /** Whether people may sign in with an OpenID provider. */
   readonly hasProvider: boolean;
+  /** Name of the environment, which people see before they sign in; null: it has none. */
+  readonly environment: string | null;
 }
 
 /** The HTML document of every view. Its script shows the view that the address names. */
-export async function consolePage({ basePath, entry, hasProvider }: ConsolePage): Promise<string> {
+export async function consolePage({
+  basePath,
+  entry,
+  hasProvider,
+  environment,
+}: ConsolePage): Promise<string> {
   const root = `${basePath}/console`;
   const page = await html`<!doctype html>
     <html lang="en">
@@ -22,7 +29,11 @@ export async function consolePage({ basePath, entry, hasProvider }: ConsolePage)
         <link rel="stylesheet" href="${root}/${entry.style}" />
         <script type="module" src="${root}/${entry.script}"></script>
       </head>
-      <body data-base="${basePath}" data-provider="${hasProvider ? "openid" : "none"}">
+      <body
+        data-base="${basePath}"
+        data-provider="${hasProvider ? "openid" : "none"}"
+        data-environment="${environment ?? ""}"
+      >
         <div id="console"></div>
         <noscript
           >The console needs JavaScript. The command <code>kilde</code> has the same functions.</noscript

@@ -30,12 +30,15 @@ const HEADERS = {
 };
 
 /** `GET /console…`: a file of the console, or the page that shows every view. */
-async function getConsole(c: Context, { consoleFiles, basePath, access }: AppDeps): Promise<Response> {
+async function getConsole(
+  c: Context,
+  { consoleFiles, basePath, access, environment }: AppDeps,
+): Promise<Response> {
   const { page = "", name } = c.req.param() as Readonly<Record<string, string | undefined>>;
   // Views have names without a dot; files have an extension.
   if (consoleFiles !== null && (name !== undefined || !page.includes("."))) {
     const hasProvider = access.sessions.oidc !== null;
-    const text = await consolePage({ basePath, entry: await consoleFiles.entry(), hasProvider });
+    const text = await consolePage({ basePath, entry: await consoleFiles.entry(), hasProvider, environment });
     return c.body(text, 200, {
       ...HEADERS,
       "Content-Type": "text/html; charset=utf-8",

@@ -35,6 +35,7 @@ browserTest("without a key the page shows the sign-in, and nothing of the store"
   const page = await open("/feeds");
   await page.getByRole("heading", { name: "Sign in to Kilde" }).waitFor();
   expect(await page.locator("body").innerText()).not.toContain("declarations");
+  expect(await page.getByText("staging").count()).toBe(1);
   expect(await violationsOf(page)).toEqual([]);
 });
 
@@ -69,6 +70,20 @@ browserTest("a key opens the view of the address, and signing out closes it", as
   await page.getByRole("heading", { name: "Sign in to Kilde" }).waitFor();
   await page.reload();
   await page.getByRole("heading", { name: "Sign in to Kilde" }).waitFor();
+});
+
+browserTest("another tab shows the person who signs in, and asks to sign in after the sign-out", async () => {
+  const page = await open("/feeds");
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await enter(page, store.token);
+  await other.getByRole("heading", { level: 1, name: "Feeds" }).waitFor();
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in to Kilde" }).waitFor();
+  const { token } = await createKey("second-person", ["read:/feeds/*", "read:/events"]);
+  await enter(page, token);
+  await other.getByText("second-person").waitFor();
+  await other.close();
 });
 
 browserTest(

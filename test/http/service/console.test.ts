@@ -42,6 +42,18 @@ testInProcess(
 );
 
 testInProcess(
+  "console: the page has the name of the environment, as text, before anybody signs in",
+  async () => {
+    const named = await openApp({ consoleFiles: FILES, environment: 'a"><script>' });
+    expect(await (await named.fetch("/console")).text()).toContain(
+      'data-environment="a&quot;&gt;&lt;script&gt;"',
+    );
+    await named.close();
+    expect(await (await app.fetch("/console")).text()).toContain('data-environment=""');
+  },
+);
+
+testInProcess(
   "console: the page runs no inline code, loads nothing from elsewhere, and is in no frame",
   async () => {
     const { headers } = await app.fetch("/console");

@@ -79,12 +79,15 @@ export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<R
   const listed = isKept
     ? await listKept(deps.database, found.id, query)
     : await listSummaries(deps.database, found.id, query);
-  const next = isKept && listed.length === query.limit ? (listed.at(-1)?.id ?? null) : null;
   // Contents of several subjects are shown to those who may read everything that was selected then.
   const attempts = listed
     .filter(({ subject }) => isVisible(subject))
     .map((attempt) => attemptJson(attempt, isVisible(attempt.subject ?? attempt.prefix)));
-  return c.json({ attempts: fittingEntries(attempts, deps), next }, 200, FRESH);
+  const shown = fittingEntries(attempts, deps);
+  const isCut = shown.length < attempts.length;
+  const last = isCut ? shown.at(-1) : listed.at(-1);
+  const continues = isKept && (isCut || listed.length === query.limit);
+  return c.json({ attempts: shown, next: continues ? (last?.id ?? null) : null }, 200, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/blocked` */

@@ -20,9 +20,9 @@ function shownHeaders(headers: Outgoing["headers"]): Record<string, string> {
   );
 }
 
-/** SQLite would end a text at a NUL. */
+/** SQLite would end a text at a NUL. The text is copied, because a slice would keep the whole body in memory. */
 function storableText(text: string, length: number): string {
-  return text.slice(0, length).replaceAll("\0", "\uFFFD").toWellFormed();
+  return Buffer.from(text.slice(0, length)).toString().replaceAll("\0", "\uFFFD");
 }
 
 function subjectsOf(events: PreparedDelivery["events"]): KeptSubject[] {

@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import type { DeliveryAttempts } from "../../../src/client/index.ts";
 import { createTestKey } from "../../support/keys.ts";
 import { runsOn, testInProcess } from "../../support/tested-on.ts";
-import { app, create, database, openAppForEach } from "./subscribing.ts";
+import { app, create, database, openAppForEach, reopen } from "./subscribing.ts";
 
 runsOn(["memory", "sqld"]);
 openAppForEach();
@@ -43,3 +43,25 @@ testInProcess(
     ]);
   },
 );
+
+testInProcess("a page that is cut at its bytes leads to the attempts that it has no room for", async () => {
+  await reopen({ limits: { pageBytes: 10_000 } });
+  const { subscription: id } = await create({ keepAttempts: 9 });
+  await database.write(
+    Array.from({ length: 5 }, (_, n) => ({
+      sql: `insert into kept_attempts (id, subscription, failed, subjects, ended, duration, webhook, name, positions, prefix,
+        url, headers, body, answer) values (?2, ?1, 0, '[]', 1, 1, 'w', 'user-1', '[1]', '', 'https://a.test/', '{}', ?3, '')`,
+      args: [id, n + 1, "x".repeat(4_000)],
+    })),
+  );
+  const seen: (number | null)[] = [];
+  for (let before = ""; ;) {
+    const { attempts, next } = await app.get<DeliveryAttempts>(
+      `/subscriptions/${id}/attempts?limit=4${before}`,
+    );
+    seen.push(...attempts.map((attempt) => attempt.id));
+    if (next === null) break;
+    before = `&before=${next}`;
+  }
+  expect(seen).toEqual([5, 4, 3, 2, 1]);
+});

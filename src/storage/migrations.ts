@@ -18,6 +18,7 @@ import subscriptionCreators from "../../migrations/0017_subscription_creators.sq
 import consumerLag from "../../migrations/0018_consumer_lag.sql" with { type: "text" };
 import correlations from "../../migrations/0020_correlations.sql" with { type: "text" };
 import objectives from "../../migrations/0021_objectives.sql" with { type: "text" };
+import keptAttemptSubjects from "../../migrations/0022_kept_attempt_subjects.sql" with { type: "text" };
 import keptAttempts from "../../migrations/0019_kept_attempts.sql" with { type: "text" };
 import log from "../../migrations/0000_log.sql" with { type: "text" };
 import deliveryWaits from "../../migrations/0007_delivery_waits.sql" with { type: "text" };
@@ -46,6 +47,7 @@ const texts: Readonly<Record<string, string>> = {
   "0019_kept_attempts": keptAttempts,
   "0020_correlations": correlations,
   "0021_objectives": objectives,
+  "0022_kept_attempt_subjects": keptAttemptSubjects,
 };
 
 export interface SchemaMigration {

@@ -152,3 +152,13 @@ export const keptAttempts = sqliteTable(
     index("kept_attempts_subject").on(table.subject),
   ],
 );
+
+/** The attempts of several subjects that have contents, by subject. Triggers on `kept_attempts` write it. */
+export const keptAttemptSubjects = sqliteTable(
+  "kept_attempt_subjects",
+  {
+    subject: integer().notNull(),
+    attempt: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.subject, table.attempt] })],
+);

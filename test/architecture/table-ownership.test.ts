@@ -49,6 +49,7 @@ const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
     "subscription_skips",
     "subscription_attempts",
     "kept_attempts",
+    "kept_attempt_subjects",
   ],
 };
 

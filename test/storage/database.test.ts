@@ -10,6 +10,7 @@ import { examine } from "../../src/doctor/doctor.ts";
 import { listErasures, RECORD_ERASURES, SELECT_MISSING } from "../../src/log/erase/erasures.ts";
 import { storageFailure } from "../../src/storage/failures.ts";
 import { LIST_KEPT, trimKept } from "../../src/webhooks/subscriptions/kept-attempts.ts";
+import { forgetKeptContents } from "../../src/webhooks/subscriptions/source-log.ts";
 import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import { migrate } from "../../src/log/migrate.ts";
 import { MIGRATIONS } from "../../src/storage/migrations.ts";
@@ -257,10 +258,18 @@ describe("query plans", () => {
   test("kept attempts are found by the index of their outcome, and those of an erased subject by its id", async () => {
     const database = openDatabase({ url: ":memory:" });
     await migrate(database);
-    const [trim] = trimKept("s");
-    const erase = { sql: "update kept_attempts set body = null where subject = ?1", args: [1] };
-    for (const statement of [{ sql: LIST_KEPT, args: ["s", "[0,1]", 9, 10] }, trim ?? erase, erase])
-      expect(await planOf(database, statement)).not.toMatch(/SCAN kept_attempts/);
+    const triggers = await database.read({
+      sql: "select sql from sqlite_master where type = 'trigger' and name glob 'kept_attempts_*'",
+      args: [],
+    });
+    const inTriggers = triggers
+      .flatMap(([sql]) => String(sql).match(/(UPDATE `|DELETE FROM)[^;]+/g) ?? [])
+      .map((sql) => ({ sql: sql.replaceAll(/(new|old)\.`\w+`/g, "?1"), args: ["[1]"] }));
+    expect(inTriggers).toHaveLength(3);
+    const erase = forgetKeptContents([[1, 1, 2]]);
+    const statements = [{ sql: LIST_KEPT, args: ["s", "[0,1]", 9, 10] }, ...trimKept("s"), erase];
+    for (const statement of [...statements, ...inTriggers])
+      expect(await planOf(database, statement)).not.toMatch(/SCAN kept_attempt/);
     database.close();
   });
 

@@ -67,8 +67,7 @@ export function forgetKeptContents(ranges: readonly VersionRange[]): Statement {
   return {
     sql: `with erased as materialized (select value ->> 0 as subject from json_each(?1))
       update kept_attempts set body = null, answer = null where subject in (select subject from erased)
-        or (subject is null and exists (select 1 from json_each(subjects) as delivered
-          where delivered.value ->> 0 in (select subject from erased)))`,
+        or id in (select attempt from kept_attempt_subjects where subject in (select subject from erased))`,
     args: [JSON.stringify(ranges)],
   };
 }

@@ -137,6 +137,9 @@ describe("a subscription that keeps attempts", () => {
           )
           .get(),
       ).toEqual({ count: 0 });
+      await call(server, path, { method: "DELETE" });
+      for (const table of ["kept_attempts", "kept_attempt_subjects"])
+        expect(file.query(`select * from ${table}`).all()).toEqual([]);
       file.close();
     },
   );

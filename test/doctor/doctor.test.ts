@@ -28,6 +28,9 @@ const RECORDS = [
   "insert into subscription_attempts (subscription, attempts) values ('s', '[]')",
   `insert into kept_attempts (subscription, failed, subjects, ended, duration, webhook, positions, prefix, url, headers)
     values ('s', 0, '[]', 1, 1, 'w', '[]', '', 'https://a.test/', '{}')`,
+  `update events set extensions = '{"correlationid":"order-1"}' where key = 2`,
+  "insert into event_correlations (correlation, position) values ('order-1', 2)",
+  "insert into correlation_progress (log, position) values (0, 6)",
   // As an append by a sender with a name stores its key.
   "insert into idempotency select null, 'cards' || char(31) || key, fingerprint, base, results, recorded from idempotency",
 ];
@@ -328,6 +331,26 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "a delivery from a version beyond the last",
     "update subscription_subjects set next = 9",
     "subjects of subscriptions are within their log",
+  ],
+  [
+    "a correlation that no event has",
+    "insert into event_correlations (correlation, position) values ('order-2', 2)",
+    "indexed correlations are of events",
+  ],
+  [
+    "a correlation of an event that is gone",
+    "insert into event_correlations (correlation, position) values ('order-1', 99)",
+    "indexed correlations are of events",
+  ],
+  [
+    "correlations that are indexed beyond the head",
+    "update correlation_progress set position = 99",
+    "correlations are indexed up to a position of their log",
+  ],
+  [
+    "a correlation that is not indexed",
+    "delete from event_correlations",
+    "correlations of events are indexed",
   ],
   ["a dropped unique index", "drop index events_subject_version", SCHEMA],
   ["a dropped index", "drop index subscription_subjects_due", SCHEMA],

@@ -1,5 +1,6 @@
 import { ERASED_TYPE } from "../../core/event.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../keys.ts";
+import { MOST_CORRELATION_LENGTH } from "../read/correlations.ts";
 import {
   type Invariant,
   isNotJson,
@@ -13,6 +14,12 @@ import {
 
 const HAS_LINE_BREAK = "(instr(event.data, char(10)) > 0 or instr(event.data, char(13)) > 0)";
 const WITHIN = "event.key >= ?1 and event.key < ?2";
+
+/** SQL condition: the correlation of an event up to the position that is indexed is not in `event_correlations`. */
+const LACKS_CORRELATION = `event.key <= coalesce((select position from correlation_progress where log = ${EVENT_LOG_ADDRESS.id}), 0)
+  and case when event.extensions is null or ${isNotJson("event.extensions")} then 0
+    else length(event.extensions ->> '$.correlationid') <= ${MOST_CORRELATION_LENGTH} end
+  and not exists (select 1 from event_correlations where correlation = event.extensions ->> '$.correlationid' and position = event.key)`;
 
 /** The rules of single events and of their neighbors. */
 export const EVENT_INVARIANTS: readonly Invariant[] = [
@@ -123,6 +130,17 @@ export const EVENT_INVARIANTS: readonly Invariant[] = [
       `update subjects set first_version = tombstone.version, sweep = 1
       from (select subject, max(version) as version from events where key < ${LOG_SPAN} and type = '${ERASED_TYPE}' group by subject) as tombstone
       where subjects.id = tombstone.subject and first_version < tombstone.version`,
+    ],
+  },
+  {
+    name: "correlations of events are indexed",
+    over: "events",
+    remedy: REPAIR,
+    sql: `select 'position ' || event.key || ': its correlation is not in the index' as detail
+      from events as event where ${WITHIN} and ${LACKS_CORRELATION}`,
+    // The job indexes all events again.
+    repair: [
+      `delete from correlation_progress where exists (select 1 from events as event where ${LACKS_CORRELATION})`,
     ],
   },
 ];

@@ -2,12 +2,18 @@ import { withoutScope } from "../append/scoped-key.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN } from "../keys.ts";
 import {
   type Invariant,
+  isNotJson,
   isNotJsonOf,
   isNotOwnTime,
   isUnusableName,
   REPAIR,
   RESTORE,
 } from "../../storage/invariant.ts";
+
+/** SQL condition: an entry of `event_correlations` is not that of an event. An erased event must leave none. */
+const HAS_OTHER_CORRELATION = `not exists (select 1 from events as event
+  where event.key = event_correlations.position and not ${isNotJson("event.extensions")}
+    and event.extensions ->> '$.correlationid' = event_correlations.correlation)`;
 
 /** The rules of logs, their lineage and erasures, and of the stored keys and consumers. */
 export const LOG_INVARIANTS: readonly Invariant[] = [
@@ -99,6 +105,24 @@ export const LOG_INVARIANTS: readonly Invariant[] = [
     sql: `select 'consumer ' || quote(name) || ': its lag in hour ' || quote(hour) || ' is ' || quote(samples) as detail
       from consumer_lag where ${isNotJsonOf("array", "samples")}`,
     repair: [`delete from consumer_lag where ${isNotJsonOf("array", "samples")}`],
+  },
+  {
+    name: "correlations are indexed up to a position of their log",
+    remedy: REPAIR,
+    sql: `select log.name || ': correlations are indexed up to ' || quote(indexed.position) || ', head ' || log.head as detail
+      from correlation_progress as indexed join logs as log on log.id = indexed.log
+      where typeof(indexed.position) <> 'integer' or indexed.position not between 0 and log.head`,
+    repair: [
+      `update correlation_progress set position = 0 where typeof(position) <> 'integer'
+        or position not between 0 and (select head from logs where id = correlation_progress.log)`,
+    ],
+  },
+  {
+    name: "indexed correlations are of events",
+    remedy: REPAIR,
+    sql: `select 'position ' || quote(position) || ': the event there has not the correlation ' || quote(correlation) as detail
+      from event_correlations where ${HAS_OTHER_CORRELATION}`,
+    repair: [`delete from event_correlations where ${HAS_OTHER_CORRELATION}`],
   },
   {
     name: "references lead somewhere",

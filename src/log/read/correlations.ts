@@ -76,9 +76,9 @@ export interface CorrelationsDeps {
 export function correlationsJob(deps: CorrelationsDeps): Job {
   return {
     name: "index the correlations of events",
-    async run({ deadline }) {
+    async run({ deadline, signal }) {
       let isMore = await indexStep(deps);
-      while (isMore && deps.clock.monotonic() < deadline) isMore = await indexStep(deps);
+      while (isMore && !signal.aborted && deps.clock.monotonic() < deadline) isMore = await indexStep(deps);
       return isMore ? "progressed" : { until: (until) => deps.clock.sleep(LOOK_MS, until) };
     },
   };

@@ -154,3 +154,22 @@ test("a read searches the index, whatever the number of events, and the job read
   expect((await database.read(progress)).map(([position]) => Number(position))).toEqual([500]);
   expect(await job.run(slice)).toHaveProperty("until");
 });
+
+test("the job stops when the calls of its slice are spent, although time is left", async () => {
+  await reopen({});
+  await client.append(
+    "s",
+    Array.from({ length: 900 }, () => ({ type: "A" })),
+  );
+  const spent = new AbortController();
+  const counting: Database = {
+    ...database,
+    read(statement) {
+      spent.abort();
+      return database.read(statement);
+    },
+  };
+  const job = correlationsJob({ database: counting, writer: app.store.writer, clock: systemClock });
+  const slice = { deadline: Number.POSITIVE_INFINITY, signal: spent.signal };
+  expect(await job.run(slice)).toBe("progressed");
+});

@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
 
 import type { CliContext } from "./context.ts";
+import { readCorrelatedLines } from "./correlated-events.ts";
 import { eventLine, prettyEvent } from "./event-text.ts";
+import { CliError, EXIT } from "./exit.ts";
 import { consumerOption, feedOption, type FeedVersionArgument, pathOf } from "./log-source.ts";
 import {
   cursor,
@@ -24,10 +26,24 @@ interface ReadFlags extends ServerFlags {
   readonly afterVersion?: number;
   readonly toVersion?: number;
   readonly asOf?: string;
+  readonly correlation?: string;
   readonly pretty?: boolean;
   readonly feed?: FeedVersionArgument;
   readonly consumer?: string;
 }
+
+/** Options that select other events than those with a correlation id. */
+const OTHER_SELECTIONS = [
+  "lastEventId",
+  "backwards",
+  "type",
+  "prefix",
+  "afterVersion",
+  "toVersion",
+  "asOf",
+  "feed",
+  "consumer",
+];
 
 function readQuery(flags: ReadFlags): URLSearchParams {
   const query = new URLSearchParams();
@@ -46,7 +62,29 @@ function readQuery(flags: ReadFlags): URLSearchParams {
   return query;
 }
 
+/** Prints the events with a correlation id, and reports events that the server has not indexed yet. */
+async function readCorrelation(context: CliContext, id: string, flags: ReadFlags): Promise<void> {
+  const printed = flags.pretty === true ? prettyEvent : eventLine;
+  await withServer(context, flags, async (server) => {
+    let missing = 0;
+    for await (const { lines, unindexed } of readCorrelatedLines(server, id, flags.limit)) {
+      missing = unindexed;
+      await context.stdout.writeExact(lines.map((line) => printed(line, "/events")).join(""));
+    }
+    if (missing > 0)
+      await context.stderr.write(`The server has not indexed the last ${missing} events of the log yet.\n`);
+  });
+}
+
 async function read(context: CliContext, stream: string | undefined, flags: ReadFlags): Promise<void> {
+  if (flags.correlation !== undefined) {
+    if (stream === undefined) return readCorrelation(context, flags.correlation, flags);
+    throw new CliError(
+      EXIT.usage,
+      "--correlation reads the events of all streams",
+      "Leave the stream or the option out.",
+    );
+  }
   const path = pathOf(stream, flags.feed);
   const print = async (server: Server) => {
     for await (const { lines } of readPages(server, path, readQuery(flags), flags.limit)) {
@@ -78,6 +116,12 @@ export function readCommand(context: CliContext): Command {
     )
     .option("--to-version <version>", "of a stream: as of this version", parseWholeNumber)
     .option("--as-of <time>", "of a stream: as of this time (RFC 3339)")
+    .addOption(
+      new Option(
+        "--correlation <id>",
+        "only events with this correlation id, of all streams; needs the server's setting `correlations`",
+      ).conflicts(OTHER_SELECTIONS),
+    )
     .addOption(feedOption())
     .addOption(consumerOption())
     .addOption(new Option("--pretty", "for people to read").conflicts("json"))
@@ -89,6 +133,7 @@ export function readCommand(context: CliContext): Command {
         "kilde read --backwards --limit 10 --pretty",
         "kilde read --feed declarations/v2 declaration-1",
         "kilde read --type UserRegistered --prefix user- | jq .data",
+        "kilde read --correlation order-812 --pretty",
       ),
     )
     .action((stream: string | undefined, flags: ReadFlags) => read(context, stream, flags));

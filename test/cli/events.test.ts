@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { openDatabase } from "../../src/storage/open.ts";
+import { eventually } from "../support/eventually.ts";
 import { runsOn } from "../support/tested-on.ts";
 import { cleanUp, emptyFolder, FROM_SOURCE, jsonLines, launch, run, serve } from "./support.ts";
 
@@ -85,6 +86,28 @@ describe("append and read", () => {
     expect(await ids("a-1", "--as-of", "2000-01-01T00:00:00Z")).toEqual([]);
     const pretty = await server.kilde(["read", "a-2", "--pretty"]);
     expect(pretty.stdout).toMatch(/^4 {2}a-2@1 {2}Z {2}\d{4}-.*Z\n$/);
+  });
+
+  test("select the events with a correlation id, of all streams, as the server has them", async () => {
+    const server = await serve(emptyFolder(), ["--correlations"]);
+    const line = (n: number) =>
+      `{"stream":"s-${n % 3}","type":"N","data":{"n":${n}.0},"metadata":{"correlationId":"order ${n % 2}"}}\n`;
+    await server.kilde(["import", "-"], { stdin: Array.from({ length: 250 }, (_, n) => line(n)).join("") });
+    await eventually(async () => (await server.kilde(["read", "--correlation", "none"])).stderr === "");
+    const all = (await server.kilde(["read"])).stdout.split("\n").filter((text) => text.includes("order 1"));
+    const read = await server.kilde(["read", "--correlation", "order 1"]);
+    expect(read).toEqual({ stdout: all.map((text) => `${text}\n`).join(""), stderr: "", exitCode: 0 });
+    const limited = await server.kilde(["read", "--correlation", "order 1", "--limit", "2", "--pretty"]);
+    expect(limited.stdout).toMatch(/^2  s-1@1 .*\n +\{"n":1\.0\}\n4  s-0@2 .*\n.*\n$/);
+    for (const other of [["s-1"], ["--type", "N"], ["--feed", "a/v1"]])
+      expect((await server.kilde(["read", "--correlation", "order 1", ...other])).exitCode).toBe(2);
+  });
+
+  test("refuse a correlation where the server has no index of them, with the setting to turn on", async () => {
+    const server = await serve(emptyFolder());
+    const refused = await server.kilde(["read", "--correlation", "order-1"]);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain("correlations");
   });
 
   test("return more events than a page holds, in both directions", async () => {

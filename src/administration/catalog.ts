@@ -264,6 +264,11 @@ export const ENTRY_TYPES = {
       to: z.int().describe("Position that it committed now"),
     }),
   },
+  "kilde.consumer.forgotten": {
+    meaning: "A consumer was forgotten, with its position",
+    subject: "{log}/consumers/{consumer}",
+    data: z.strictObject(author),
+  },
   "kilde.log.restored": {
     meaning: "A log was restored, or got a new identity",
     subject: "{log}",

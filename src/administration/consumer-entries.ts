@@ -1,8 +1,8 @@
 import type { Statement } from "../storage/database.ts";
 import type { LogAddress } from "../log/keys.ts";
-import type { Actor } from "./actor.ts";
+import { type Actor, authorship } from "./actor.ts";
 import type { EntryType } from "./catalog.ts";
-import { recordEntries } from "./entry.ts";
+import { entry, recordEntries } from "./entry.ts";
 
 const REWOUND: EntryType = "kilde.consumer.rewound";
 
@@ -11,9 +11,12 @@ const FIND_REWOUND = `(select json_array(json_array(?3 || '/consumers/' || name,
     json_patch(json_object('principal', ?4, 'from', committed, 'to', cast(?5 as integer)), ?8)))
   from consumers where log = ?6 and name = ?7 and committed > ?5)`;
 
-export interface ConsumerRewind extends Actor {
+interface ConsumerChange extends Actor {
   readonly log: LogAddress;
   readonly name: string;
+}
+
+export interface ConsumerRewind extends ConsumerChange {
   readonly position: number;
 }
 
@@ -24,4 +27,10 @@ export function recordConsumerRewind(
 ): Statement[] {
   const args = [log.name, by, position, log.id, name, JSON.stringify(reason === null ? {} : { reason })];
   return recordEntries({ sql: FIND_REWOUND, args }, now, "always");
+}
+
+/** Goes after the statement that deletes a consumer: records that it was forgotten. */
+export function recordForgottenConsumer({ log, name, ...actor }: ConsumerChange, now: string): Statement[] {
+  const forgotten = entry(`${log.name}/consumers/${name}`, "kilde.consumer.forgotten", authorship(actor));
+  return recordEntries([forgotten], now, "changed");
 }

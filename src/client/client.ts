@@ -129,7 +129,7 @@ export interface Client {
   /** Reads the lag of a consumer of the event log or of a feed in the last 24 hours. */
   consumerLag(consumer: string, feed?: types.FeedVersion): Promise<types.ConsumerLag>;
   /** Forgets a consumer of the event log or of a feed, with its positions, until it reads again. */
-  forgetConsumer(consumer: string, feed?: types.FeedVersion): Promise<void>;
+  forgetConsumer(consumer: string, feed?: types.FeedVersion, options?: ReasonOptions): Promise<void>;
   /** Reads the state of the store: counts of feeds, consumers and subscriptions, and what a person should look at. */
   overview(): Promise<StoreOverview>;
   /**
@@ -268,7 +268,8 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
     consumers: (feed, consumersOptions = {}) =>
       listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),
     consumerLag: (consumer, feed) => readConsumerLag(deps, logPath(feed), consumer),
-    forgetConsumer: (consumer, feed) => forgetConsumer(deps, logPath(feed), consumer),
+    forgetConsumer: (consumer, feed, forgetOptions = {}) =>
+      forgetConsumer(deps, logPath(feed), consumer, optionsOf("forgetConsumer", forgetOptions)),
     correlated: <Data>(id: string, correlatedOptions: CorrelatedOptions = {}) =>
       readCorrelated<Data>(deps, id, optionsOf("correlated", correlatedOptions)),
     overview: () => readOverview(deps),

@@ -32,8 +32,13 @@ export function readConsumerLag(deps: RequestDeps, path: string, consumer: strin
 }
 
 /** Forgets a consumer of the log at a path. */
-export function forgetConsumer(deps: RequestDeps, path: string, consumer: string): Promise<void> {
-  const init = { method: "DELETE" };
+export function forgetConsumer(
+  deps: RequestDeps,
+  path: string,
+  consumer: string,
+  reason: ReasonOptions,
+): Promise<void> {
+  const init = { method: "DELETE", headers: reasonHeaders(reason) };
   return send(deps, `${path}/consumers/${encodeURIComponent(consumer)}`, init, async (answer) => {
     await answer.text();
   });

@@ -110,6 +110,7 @@ const METHODS = {
   } satisfies OptionNames<AttemptsOptions>,
   changes: { onOpen: true, signal: true } satisfies OptionNames<ChangesOptions>,
   correlated: { after: true, limit: true, signal: true } satisfies OptionNames<CorrelatedOptions>,
+  forgetConsumer: REASON,
   truncate: REASON,
   erase: { version: true },
   "feeds.retire": { force: true, ...REASON },

@@ -51,6 +51,7 @@ test("each method of the client that changes something records its reason", asyn
   await client.subscriptions.remove(id, { reason });
   await client.commit(3, { consumer: "cards", reason });
   await client.commit(1, { consumer: "cards", rewind: true, reason });
+  await client.forgetConsumer("cards", undefined, { reason });
   await client.feeds.rebuild("drafts/v1", { reason });
   await client.feeds.retire("orders/v1", { force: true, reason });
   await client.truncate("s", 2, { reason });
@@ -65,6 +66,7 @@ test("each method of the client that changes something records its reason", asyn
       "kilde.subscription.rewound",
       "kilde.subscription.removed",
       "kilde.consumer.rewound",
+      "kilde.consumer.forgotten",
       "kilde.feed.rebuilt",
       "kilde.feed.retired",
       "kilde.stream.truncated",

@@ -72,8 +72,8 @@ function ForgetConsumer({ log, name }: ConsumerDetailProps) {
           title={`Forget ${name}`}
           name={name}
           action="Forget"
-          onConfirm={async () => {
-            await client.forgetConsumer(name, log.feed);
+          onConfirm={async (reason) => {
+            await client.forgetConsumer(name, log.feed, { reason });
             router.go(router.href("consumers", { log: log.path }));
           }}
           onClose={close}

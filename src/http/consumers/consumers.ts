@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 
-import { recordConsumerRewind } from "../../administration/consumer-entries.ts";
+import { recordConsumerRewind, recordForgottenConsumer } from "../../administration/consumer-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { commitConsumer } from "../../log/consumers/commit-consumer.ts";
@@ -138,6 +138,8 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
 export async function deleteConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const name = consumerInPath(c, deps);
   await deps.activity.flush();
-  if (!(await removeConsumer(deps.writer, log.address, name))) throw unknownConsumer(log, name);
+  const forgotten = { log: log.address, name, ...actorOf(c) };
+  const recorded = recordForgottenConsumer(forgotten, new Date(deps.clock.now()).toISOString());
+  if (!(await removeConsumer(deps.writer, log.address, name, recorded))) throw unknownConsumer(log, name);
   return c.body(null, 204);
 }

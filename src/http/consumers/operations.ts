@@ -128,6 +128,7 @@ function changingOperations(log: ConsumedLog): readonly Operation[] {
       tag,
       summary: "Forget a consumer, until it reads again",
       description: "A sender whose key is bound to another consumer, or to none, needs to manage the log.",
+      isRecorded: true,
       access: access.forgets,
       handle: async (c, deps) => deleteConsumer(c, deps, await logOf(c, deps)),
       describe: (parts) => ({

@@ -196,8 +196,16 @@ export function activityStatements(
   return statements;
 }
 
-/** Deletes a consumer; false when there was none. */
-export async function removeConsumer(writer: BatchWriter, log: LogAddress, name: string): Promise<boolean> {
-  const [deleted] = await writeConsumer(writer, [{ sql: DELETE_CONSUMER, args: [log.id, name] }]);
+/**
+ * Deletes a consumer; false when there was none. `recorded`: statements of the batch right after the one that deletes it.
+ */
+export async function removeConsumer(
+  writer: BatchWriter,
+  log: LogAddress,
+  name: string,
+  recorded: readonly Statement[],
+): Promise<boolean> {
+  const remove: Statement = { sql: DELETE_CONSUMER, args: [log.id, name] };
+  const [deleted] = await writeConsumer(writer, [remove, ...recorded]);
   return deleted !== undefined;
 }

@@ -6,6 +6,7 @@ import {
   type Marks,
   readHeads,
   readMarks,
+  type SnapshotDeps,
   type StoreSnapshot,
 } from "./snapshot.ts";
 
@@ -13,10 +14,13 @@ import {
 const LOOK_MS = 250;
 
 /**
- * A look at everything besides heads is followed by none for a hundred times as long as it took, so that it uses one percent of
- * the time of this process, however many consumers and subscriptions there are.
+ * A look at everything besides heads is followed by none for a hundred times as long as it took with the calls of observers, so
+ * that it uses one percent of the time of this process, however many consumers, subscriptions and observers there are.
  */
 const USES = 100;
+
+/** Observers are called again after so many times as long as their calls took: many use a tenth of the time. */
+const CALL_USES = 9;
 
 /** Looks for changes of a store while somebody observes it. One timer serves all observers. */
 export interface ChangeWatch {
@@ -27,7 +31,7 @@ export interface ChangeWatch {
   observe(observer: (snapshot: StoreSnapshot) => void): () => void;
 }
 
-type WatchDeps = Pick<AppDeps, "clock" | "database" | "reader" | "feeds" | "operations">;
+type WatchDeps = SnapshotDeps & Pick<AppDeps, "clock">;
 
 function createChangeWatch(deps: WatchDeps): ChangeWatch {
   const { clock } = deps;
@@ -47,22 +51,25 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
   const lookWhile = async ({ signal }: AbortController) => {
     let marksDueMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
+      let restMs = LOOK_MS;
       try {
         const beganMs = clock.monotonic();
         const marks = beganMs < marksDueMs ? null : await readMarks(deps);
-        const readMs = clock.monotonic();
-        if (marks !== null) marksDueMs = readMs + USES * (readMs - beganMs);
         const next = snapshotWith(await readHeads(deps), marks);
         if (signal.aborted) return;
+        const calledMs = clock.monotonic();
         if (next !== null && next !== last) {
           last = next;
           for (const observer of Array.from(observers)) observer(next);
         }
+        const endedMs = clock.monotonic();
+        restMs = Math.max(LOOK_MS, CALL_USES * (endedMs - calledMs));
+        if (marks !== null) marksDueMs = endedMs + USES * (endedMs - beganMs);
       } catch {
         // A database that cannot be read now is read at the next look.
         marksDueMs = Number.NEGATIVE_INFINITY;
       }
-      await clock.sleep(LOOK_MS, signal);
+      await clock.sleep(restMs, signal);
     }
   };
 
@@ -85,10 +92,10 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
   };
 }
 
-const WATCHES = new WeakMap<AppDeps, ChangeWatch>();
+const WATCHES = new WeakMap<WatchDeps, ChangeWatch>();
 
 /** Returns the watch that all observers of a store share. */
-export function changeWatchOf(deps: AppDeps): ChangeWatch {
+export function changeWatchOf(deps: WatchDeps): ChangeWatch {
   const watch = WATCHES.get(deps) ?? createChangeWatch(deps);
   WATCHES.set(deps, watch);
   return watch;

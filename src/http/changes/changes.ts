@@ -8,7 +8,7 @@ import { principalOf } from "../pipeline/authorization.ts";
 import { isHead } from "../pipeline/routes.ts";
 import { changeWatchOf } from "./change-watch.ts";
 import type { StoreSnapshot } from "./snapshot.ts";
-import { changesBetween, sightOf } from "./visible-changes.ts";
+import { changesMessage, sightOf } from "./visible-changes.ts";
 
 /** A request for a stream of changes. */
 interface ObservingRequest {
@@ -65,14 +65,12 @@ function openStream({ gone, sender, identity }: ObservingRequest, deps: AppDeps)
   };
   const offer = () => {
     if (!asked || present === null || present === sent) return;
-    const changes = changesBetween(sent, present, sight);
-    const isFirst = sent === null;
+    const message = changesMessage(sent, present, sight);
     sent = present;
-    if (!isFirst && Object.keys(changes).length === 0) return;
+    if (message === null) return;
     asked = false;
     quietBeats = 0;
-    const text = `event: changes\ndata: ${JSON.stringify(changes)}\n\n`;
-    if (!output.send({ parts: [text], shared: false })) disconnect();
+    if (!output.send({ parts: [message.bytes], shared: message.shared })) disconnect();
   };
 
   // The client reconnects, and that request is refused.

@@ -26,7 +26,11 @@ export interface Marks {
 /** A store at one moment, as far as observers of changes need it. Never modified, so that observers share it. */
 export interface StoreSnapshot extends Heads, Marks {}
 
-type SnapshotDeps = Pick<AppDeps, "database" | "reader" | "feeds" | "operations">;
+export interface SnapshotDeps extends Pick<AppDeps, "database"> {
+  readonly reader: Pick<AppDeps["reader"], "address">;
+  readonly feeds: Pick<AppDeps["feeds"], "all">;
+  readonly operations: Pick<AppDeps["operations"], "reader">;
+}
 
 /** Looks up the heads of all logs, with one query. */
 export async function readHeads({ database, reader, feeds, operations }: SnapshotDeps): Promise<Heads> {

@@ -2,6 +2,7 @@ import { type AlarmState, readAlarmStates } from "../../administration/objective
 import { readObjectives, type StoredObjective } from "../../administration/objectives/stored-objectives.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
+import { readConsumedLogs } from "../../log/consumers/consumed-logs.ts";
 import { consumerPages } from "../../log/consumers/consumer-pages.ts";
 import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
 import type { LogReader } from "../../log/read/reader.ts";
@@ -123,8 +124,11 @@ export async function readFacts(deps: AppDeps): Promise<OverviewFacts> {
   }
   const objectives = await readObjectives(database);
   const missed = missedObjectives(await readAlarmStates(database), objectives);
+  // Most logs have no consumers, and a worker has few calls.
+  const consumed = new Set((await readConsumedLogs(database)).map(({ id }) => id));
   const consumers: LogConsumers[] = [];
   for (const log of logs) {
+    if (!consumed.has(log.address.id)) continue;
     const limits = new Map(
       objectives
         .filter((one) => one.kind === "consumer" && (one.log ?? log.address.name) === log.address.name)

@@ -2,7 +2,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { Job } from "../../jobs/job.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
-import { type LogAddress, logAddress } from "../keys.ts";
+import type { LogAddress } from "../keys.ts";
+import { readConsumedLogs } from "./consumed-logs.ts";
 import { consumerPages } from "./consumer-pages.ts";
 import type { ConsumerRecord } from "./consumers.ts";
 
@@ -27,10 +28,6 @@ const STRANGER_MS = HOUR_MS;
 
 /** Delays before samples that could not be stored are stored again, in milliseconds. */
 export const LAG_BACKOFF = { firstMs: 1_000, lastMs: 60_000 };
-
-/** Logs with consumers. */
-export const CONSUMED_LOGS = `
-select id, name from logs where exists (select 1 from consumers where log = logs.id) order by id`;
 
 /** Whether some consumer has a sample of a step. Arguments: hour, step within the hour. */
 export const IS_SAMPLED = `
@@ -104,11 +101,6 @@ export interface LagJobDeps {
   readonly clock: Clock;
 }
 
-async function consumedLogs(database: Database): Promise<LogAddress[]> {
-  const rows = await database.read({ sql: CONSUMED_LOGS, args: [] });
-  return rows.map((row) => logAddress(integerAt(row, 0), textAt(row, 1)));
-}
-
 function isSampled({ committed, seen }: ConsumerRecord, nowMs: number): boolean {
   return committed !== null || nowMs - Date.parse(seen) < STRANGER_MS;
 }
@@ -124,7 +116,7 @@ async function sample({ database, writer, clock }: LagJobDeps, signal: AbortSign
   const nowMs = clock.now();
   const hour = hourOf(nowMs);
   const step = Math.floor((nowMs - hour * HOUR_MS) / STEP_MS);
-  const logs = await consumedLogs(database);
+  const logs = await readConsumedLogs(database);
   if (logs.length === 0) return;
   // Another process may have done it. If both do, the second adds nothing.
   if ((await database.read({ sql: IS_SAMPLED, args: [hour, step] })).length > 0) return;

@@ -4,8 +4,8 @@ import type { ConsumerLag } from "../../../src/client/types.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import type { Job } from "../../../src/jobs/job.ts";
+import { CONSUMED_LOGS } from "../../../src/log/consumers/consumed-logs.ts";
 import {
-  CONSUMED_LOGS,
   consumerLagJob,
   EXPIRE_LAG,
   IS_SAMPLED,

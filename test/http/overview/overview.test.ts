@@ -303,3 +303,25 @@ test("the health of subscriptions is read without a scan of the subjects or even
   const steps = plan.map((row) => String(row[3]));
   expect(steps.filter((step) => /SCAN (lane|log|events)\b|TEMP/.test(step))).toEqual([]);
 });
+
+test("an overview reads consumers only of logs that have some, since a worker has few calls of the database", async () => {
+  await app.close();
+  database = await newDatabase();
+  let reads = 0;
+  const counting: Database = {
+    ...database,
+    read(statement) {
+      if (statement.sql.includes("from consumers as consumer")) reads += 1;
+      return database.read(statement);
+    },
+  };
+  app = await openApp({ database: counting, clock, feeds: FEEDS });
+  admin = await createTestKey(app, ["admin"]);
+  await admin.append("order-1", { type: "A" });
+  await overview();
+  expect(reads).toBe(0);
+  await commit("cards", { position: 1 });
+  reads = 0;
+  expect((await overview()).consumers).toMatchObject({ late: 0, "keeps-up": 1 });
+  expect(reads).toBe(1);
+});

@@ -257,13 +257,8 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
       const { feed, consumer = own, reason, ...progress } = optionsOf("commit", commitOptions);
       const { rewind, blocked, failure } = progress;
       if (consumer === undefined) throw new TypeError("commit: state `consumer`, here or of the client");
-      return commitPosition(
-        deps,
-        logPath(feed),
-        consumer,
-        { position, rewind, blocked, failure },
-        { reason },
-      );
+      const stored = { position, rewind, blocked, failure };
+      return commitPosition(deps, logPath(feed), consumer, stored, { reason });
     },
     consumers: (feed, consumersOptions = {}) =>
       listConsumers(deps, logPath(feed), optionsOf("consumers", consumersOptions)),

@@ -5,12 +5,7 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import type { Job } from "../../../src/jobs/job.ts";
 import { CONSUMED_LOGS } from "../../../src/log/consumers/consumed-logs.ts";
-import {
-  consumerLagJob,
-  EXPIRE_LAG,
-  IS_SAMPLED,
-  READ_LAG,
-} from "../../../src/log/consumers/lag-history.ts";
+import { consumerLagJob, EXPIRE_LAG, IS_SAMPLED, READ_LAG } from "../../../src/log/consumers/lag-history.ts";
 import { type Database, integerAt } from "../../../src/storage/database.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";

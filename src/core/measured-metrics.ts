@@ -40,6 +40,11 @@ export const MEASURED_METRICS = {
     labelNames: [],
     bounds: SHORT_SECONDS,
   },
+  write_duration_seconds: {
+    help: "Time of one transaction in the thread that writes a file, with its sync: of appends, feeds and deliveries",
+    labelNames: [],
+    bounds: SHORT_SECONDS,
+  },
   events_sent_total: {
     help: "Events sent to readers and endpoints by transport: page, stream (server-sent events), or webhook",
     labelNames: ["log", "transport"],

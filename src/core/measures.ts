@@ -27,8 +27,11 @@ export interface Measures {
 
 /** The counters and histograms of a store in a process, with those of its threads. */
 export interface StoreMeasures extends Measures {
-  /** Includes the series of another thread, which continues to count them. */
-  include(series: MeasuredSeries): void;
+  /**
+   * Includes a series of another thread, which continues to count it. Returns a function to call when the thread has ended:
+   * its numbers stay, added to those of its earlier runs.
+   */
+  include(series: MeasuredSeries): () => void;
   all(): readonly MeasuredSeries[];
 }
 
@@ -52,7 +55,7 @@ function createHistogram(numbers: Float64Array, bounds: readonly number[]): Hist
  * Creates measures. `memoryOf`: the memory of a series with so many numbers, which other threads may read: one thread writes
  * it. `onSeries`: receives each series when it begins.
  */
-export function createMeasures(
+function createMeasures(
   onSeries: (series: MeasuredSeries) => void,
   memoryOf: (length: number) => Float64Array = (length) => new Float64Array(length),
 ): Measures {
@@ -73,11 +76,38 @@ export function createMeasures(
   };
 }
 
+/** Creates measures in memory that other threads may read. `onSeries`: sends each series to them. */
+export function createSharedMeasures(onSeries: (series: MeasuredSeries) => void): Measures {
+  return createMeasures(
+    onSeries,
+    (length) => new Float64Array(new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)),
+  );
+}
+
 /** Creates the measures of a store in this process. */
 export function createStoreMeasures(): StoreMeasures {
-  const all: MeasuredSeries[] = [];
-  const include = (series: MeasuredSeries) => void all.push(series);
-  return { ...createMeasures(include), include, all: () => all };
+  const all = new Set<MeasuredSeries>();
+  const ended = new Map<string, MeasuredSeries>();
+  const end = (series: MeasuredSeries) => {
+    const key = JSON.stringify([series.name, series.labels]);
+    const earlier = ended.get(key);
+    if (earlier === undefined) {
+      ended.set(key, series);
+      return;
+    }
+    for (const [index, number] of series.numbers.entries()) {
+      earlier.numbers[index] = (earlier.numbers[index] ?? 0) + number;
+    }
+    all.delete(series);
+  };
+  return {
+    ...createMeasures((series) => all.add(series)),
+    include(series) {
+      all.add(series);
+      return () => end(series);
+    },
+    all: () => [...all],
+  };
 }
 
 const UNCOUNTED: Counter & Histogram = { add: () => {}, observe: () => {} };
@@ -86,6 +116,6 @@ const UNCOUNTED: Counter & Histogram = { add: () => {}, observe: () => {} };
 export const UNMEASURED: StoreMeasures = {
   counter: () => UNCOUNTED,
   histogram: () => UNCOUNTED,
-  include: () => {},
+  include: () => () => {},
   all: () => [],
 };

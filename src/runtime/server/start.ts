@@ -4,6 +4,7 @@ import { nodeDigest } from "../../access/node-digest.ts";
 import { openOidc } from "../../access/oidc.ts";
 import { objectivesOf } from "../../config/objectives.ts";
 import type { Settings } from "../../config/settings.ts";
+import { createStoreMeasures, type StoreMeasures } from "../../core/measures.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { configuredFeeds } from "../configured-feeds.ts";
 import type { EventLogger } from "../event-logger.ts";
@@ -62,6 +63,7 @@ export interface StartedKilde<Opened extends Surface> {
 
 /** The parts of a server that are open before its store. */
 interface OpenedParts {
+  readonly measures: StoreMeasures;
   readonly storage: ServerDatabase;
   readonly heads: HeadWatch;
   readonly reading: Platform["reading"];
@@ -112,6 +114,7 @@ function warnOfFeeds(
 /** Opens the database, brings its schema up to date, and gives a file the thread that writes it. */
 async function openStorage(
   { settings, logger, databaseThread, releaseGarbage }: ServerParts,
+  measures: StoreMeasures,
   fetch: ReturnType<typeof boundedFetch>,
 ): Promise<ServerDatabase> {
   const location = { url: settings.databaseUrl, authToken: settings.databaseAuthToken };
@@ -134,6 +137,7 @@ async function openStorage(
     },
     onRestart: () => logger.info({}, "the thread that writes was started again"),
     onTrouble: (trouble) => logWriterTrouble(logger, trouble),
+    onMeasured: (series) => measures.include(series),
     onRelease: releaseGarbage,
   });
 }
@@ -141,7 +145,7 @@ async function openStorage(
 /** A server as a platform: jobs run in loops, and projections and deliveries in threads where there is one that writes. */
 function serverPlatform(
   { settings, logger, databaseThread, lazy = false }: ServerParts,
-  { storage, heads, reading, registered }: OpenedParts,
+  { measures, storage, heads, reading, registered }: OpenedParts,
 ): Platform {
   const { database } = storage;
   const { limits, pollIntervalMs } = settings;
@@ -150,6 +154,7 @@ function serverPlatform(
     clock: systemClock,
     limits,
     pollIntervalMs,
+    measures,
     heads,
     reading,
     access: {
@@ -171,7 +176,7 @@ function serverPlatform(
         logger.error({ err, attempts }, JOB_FAILURES[kind]),
       ),
     openDelivery: (onChange) => createDeliveryPort(settings, onChange),
-    startBackground: ({ writer, measures, operations }, onPublished) =>
+    startBackground: ({ writer, operations }, onPublished) =>
       startBackground({
         settings,
         logger,
@@ -213,7 +218,8 @@ export async function startKilde<Opened extends Surface>({
     for (const closeOne of opened.toReversed()) await closeOne();
   };
   try {
-    const storage = await openStorage(parts, fetch);
+    const measures = createStoreMeasures();
+    const storage = await openStorage(parts, measures, fetch);
     opened.push(() => storage.close());
     const { database } = storage;
     // Shared by all followers and jobs of this thread.
@@ -231,7 +237,13 @@ export async function startKilde<Opened extends Surface>({
     }
     const { registered, retired, unconfigured } = await configuredFeeds(database, settings.feeds, limits);
     warnOfFeeds(logger, { retired, unconfigured });
-    const platform = serverPlatform(parts, { storage, heads, reading: replica?.reading, registered });
+    const platform = serverPlatform(parts, {
+      measures,
+      storage,
+      heads,
+      reading: replica?.reading,
+      registered,
+    });
     const store = composeStore(platform, registered);
     opened.push(() => store.close());
     const recentHeads = noteHeads(store.reader, opened);

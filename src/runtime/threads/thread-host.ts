@@ -47,13 +47,14 @@ export function startThreadHost<Options, Message, Report>({
     const post = (command: HostCommand<Options, Message>, transfer: Transferable[] = []) =>
       worker.postMessage(command, transfer);
     const writing = connect((change) => post({ kind: "writer", change }, transferOf(change)));
+    const ends: (() => void)[] = [];
     const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
     const fail = (message: string) => reject(new Error(`The ${name} thread failed: ${message}`));
     worker.addEventListener("error", (event) => fail(event.message));
     worker.addEventListener("close", () => fail("it ended"));
     worker.addEventListener("message", ({ data }: MessageEvent<HostedReport<Report>>) => {
       if (data.kind === "report") onReport(data.report);
-      else if (data.kind === "measured") measures.include(data.series);
+      else if (data.kind === "measured") ends.push(measures.include(data.series));
       else if (data.kind === "failed") fail(data.message);
       else resolve();
     });
@@ -69,6 +70,7 @@ export function startThreadHost<Options, Message, Report>({
       signal.removeEventListener("abort", close);
       writing.disconnect();
       worker.terminate();
+      for (const end of ends) end();
     }
   };
 

@@ -1,4 +1,4 @@
-import { createMeasures, type Measures } from "../../core/measures.ts";
+import { createSharedMeasures, type Measures } from "../../core/measures.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
 import type { Database } from "../../storage/database.ts";
@@ -44,10 +44,7 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
   const { cacheKib } = program;
   const post = (message: HostedReport<Report>) => self.postMessage(message);
   const report = (own: Report) => post({ kind: "report", report: own });
-  const measures = createMeasures(
-    (series) => post({ kind: "measured", series }),
-    (length) => new Float64Array(new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)),
-  );
+  const measures = createSharedMeasures((series) => post({ kind: "measured", series }));
   let work: ThreadWork<Message> | null = null;
   let writing: WriterChannel | null = null;
   let closeDatabase = () => {};

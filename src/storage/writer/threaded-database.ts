@@ -5,6 +5,7 @@ import type { DatabaseLocation } from "../open.ts";
 import { createInlineWriter } from "./inline-writer.ts";
 import { systemClock } from "../../core/system-clock.ts";
 import type { ConnectWriter } from "./writer-connections.ts";
+import type { OnMeasured } from "./writer-run.ts";
 import { startWritingThread } from "./writer-thread-host.ts";
 import { createTroubleReports, type OnTrouble, troubleWith } from "./writer-trouble.ts";
 
@@ -34,6 +35,8 @@ export interface ThreadOptions {
   readonly onRestart?: () => void;
   /** Called once for each kind of work beside writes that failed in the thread. */
   readonly onTrouble: OnTrouble;
+  /** Default: the thread is not measured. */
+  readonly onMeasured?: OnMeasured;
   /** Called after the caches of this thread were freed, to release their memory, and garbage. */
   readonly onRelease?: (() => void) | undefined;
 }
@@ -45,7 +48,14 @@ export interface ThreadOptions {
 export function writeFromThread(
   database: Database,
   { url }: DatabaseLocation,
-  { program = THREAD_PROGRAM, onFailure, onRestart = () => {}, onTrouble, onRelease }: ThreadOptions,
+  {
+    program = THREAD_PROGRAM,
+    onFailure,
+    onRestart = () => {},
+    onTrouble,
+    onMeasured = () => () => {},
+    onRelease,
+  }: ThreadOptions,
 ): ServerDatabase {
   const path = databaseFile(url);
   if (path === null || program === null) {
@@ -56,7 +66,7 @@ export function writeFromThread(
       close: () => Promise.resolve(database.close()),
     };
   }
-  const thread = startWritingThread({ path, program, onFailure, onRestart, onTrouble });
+  const thread = startWritingThread({ path, program, onFailure, onRestart, onTrouble, onMeasured });
   const { write, isWriting } = thread;
   const onReleaseFailure = troubleWith("release-memory", createTroubleReports(onTrouble));
   const inline = createInlineWriter({

@@ -1,5 +1,9 @@
 import type { ThreadCommand, ThreadReport } from "./writer-thread.ts";
+import type { MeasuredSeries } from "../../core/measures.ts";
 import type { OnTrouble } from "./writer-trouble.ts";
+
+/** Receives each counter and histogram of the thread when it begins. Returns a function to call when the thread has ended. */
+export type OnMeasured = (series: MeasuredSeries) => () => void;
 
 export interface WriterRunOptions {
   readonly path: string;
@@ -11,6 +15,7 @@ export interface WriterRunOptions {
   /** Called when the thread can write. */
   readonly onOpened: () => void;
   readonly onTrouble: OnTrouble;
+  readonly onMeasured: OnMeasured;
 }
 
 /** One run of the writer thread. */
@@ -32,6 +37,7 @@ export function startWriterRun({
   onAnswer,
   onOpened,
   onTrouble,
+  onMeasured,
 }: WriterRunOptions): WriterRun {
   const worker = new Worker(program.href);
   // The number of writes in flight, which the thread counts.
@@ -40,12 +46,14 @@ export function startWriterRun({
   const command = (sent: ThreadCommand, transfer: Transferable[] = []) => worker.postMessage(sent, transfer);
   const close = () => command({ kind: "close" });
   signal.addEventListener("abort", close);
+  const ends: (() => void)[] = [];
   let isOver = false;
   const end = (settle: () => void) => {
     if (isOver) return;
     isOver = true;
     signal.removeEventListener("abort", close);
     worker.terminate();
+    for (const endSeries of ends) endSeries();
     settle();
   };
   const fail = (message: string) => end(() => reject(new Error(message)));
@@ -56,6 +64,7 @@ export function startWriterRun({
     if (Array.isArray(data)) onAnswer(data);
     else if (data.kind === "opened") onOpened();
     else if (data.kind === "trouble") onTrouble(data.trouble);
+    else if (data.kind === "measured") ends.push(onMeasured(data.series));
     else if (data.kind === "failed") fail(data.message);
     else end(resolve);
   });

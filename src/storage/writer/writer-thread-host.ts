@@ -6,7 +6,7 @@ import { type RunningJob, startLoop } from "../../jobs/loop.ts";
 import type { Database } from "../database.ts";
 import { createThreadWrites, type Port, THREAD_DEADLINE_MS, type ThreadWrites } from "./thread-writes.ts";
 import { type ConnectWriter, createWriterConnections, type WriterConnections } from "./writer-connections.ts";
-import { startWriterRun, type WriterRun } from "./writer-run.ts";
+import { type OnMeasured, startWriterRun, type WriterRun } from "./writer-run.ts";
 import { createTroubleReports, type OnTrouble } from "./writer-trouble.ts";
 
 /** Delay before a failed thread restarts. A thread that has run for `stableMs` restarts after the first delay again. */
@@ -31,6 +31,7 @@ export interface WritingThreadOptions {
   readonly onRestart: () => void;
   /** Called once for each kind of work that failed in the thread. */
   readonly onTrouble: OnTrouble;
+  readonly onMeasured: OnMeasured;
 }
 
 /** `new`: not started; `opening`: first start; `down`: failed, and restarting or about to. */

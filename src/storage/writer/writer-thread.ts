@@ -6,6 +6,7 @@ import { createWriteServer, type Port } from "./thread-writes.ts";
 import { type Checkpointer, startCheckpointer } from "./checkpointer.ts";
 import { trimHeap } from "./trim-heap.ts";
 import { troubleWith, type WriterTrouble } from "./writer-trouble.ts";
+import { createSharedMeasures, type MeasuredSeries } from "../../core/measures.ts";
 import { portOf } from "./message-port.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
@@ -24,6 +25,8 @@ export type ThreadCommand =
 export type ThreadReport =
   | { readonly kind: "opened" }
   | { readonly kind: "trouble"; readonly trouble: WriterTrouble }
+  /** A counter or histogram of this thread, in memory that both share. */
+  | { readonly kind: "measured"; readonly series: MeasuredSeries }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "closed" };
 
@@ -88,13 +91,18 @@ function open(path: string, writing: Int32Array): Opened {
   return { database, writing, background, checkpointer, memory };
 }
 
+const measures = createSharedMeasures((series) => report({ kind: "measured", series }));
+const durations = measures.histogram("write_duration_seconds");
+
 const server = createWriteServer(async (statements) => {
   if (opened === null) throw new Error("the database is not open");
   const { database, writing, checkpointer, memory } = opened;
   Atomics.add(writing, 0, 1);
+  const started = systemClock.monotonic();
   try {
     return await database.write(statements);
   } finally {
+    durations.observe((systemClock.monotonic() - started) / 1_000);
     checkpointer.record(statements);
     memory.record(charactersOf(statements));
     Atomics.sub(writing, 0, 1);

@@ -88,6 +88,7 @@ const MEASURED_BY_THREADS = [
   /^kilde_append_to_delivered_seconds_count\{source="\/events"\} [1-9]/m,
   /^kilde_delivery_attempts_total\{source="\/events",outcome="acknowledged"\} [1-9]/m,
   /^kilde_events_sent_total\{log="\/events",transport="webhook"\} [1-9]/m,
+  /^kilde_write_duration_seconds_count [1-9]/m,
   /^kilde_event_loop_delay_seconds_count [1-9]/m,
 ];
 

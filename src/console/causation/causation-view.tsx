@@ -43,15 +43,15 @@ function Completeness({ causation: { event, index, isCut } }: { readonly causati
   if (event.metadata.correlationId === undefined)
     return (
       <p class="muted">
-        The event has no correlation id, so the tree has only events of the same stream, and the causes of
-        this event.
+        The event has no correlation id, so the tree has only the latest events of the same stream, and the
+        causes of this event.
       </p>
     );
   if (index === null)
     return (
       <p class="muted">
-        This server keeps no index of correlations, so the tree has only events of the same stream, and the
-        causes of this event. The setting <code>correlations: true</code> adds those of other streams.
+        This server keeps no index of correlations, so the tree has only the latest events of the same stream,
+        and the causes of this event. The setting <code>correlations: true</code> adds those of other streams.
       </p>
     );
   const missing = Math.max(0, index.head - index.indexed);

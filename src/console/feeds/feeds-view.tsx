@@ -31,11 +31,18 @@ export function FeedsView({ rest }: ViewProps) {
     { restMs: REST_MS },
   );
   const [selectedName, selectedVersion] = rest;
+  const isSelected = ({ feed, version }: FeedInfo): boolean =>
+    feed === selectedName && `v${version}` === selectedVersion;
   return (
     <>
       <h1>Feeds</h1>
       {error !== null && <Problem error={error} onRetry={reload} />}
       {value === undefined && error === null && <p class="muted">Loading…</p>}
+      {value !== undefined && selectedVersion !== undefined && !value.some(isSelected) && (
+        <p class="warning">
+          There is no version <bdi>{rest.join("/")}</bdi> that you may read: it may have been retired.
+        </p>
+      )}
       {value?.length === 0 && (
         <EmptyState title="There is no feed that you may read" command={COMMANDS.testFeed()}>
           Define a feed in <code>kilde.config.ts</code>, test it, and start the server with it.
@@ -59,7 +66,7 @@ export function FeedsView({ rest }: ViewProps) {
                 feed={feed}
                 previous={versions[index - 1]}
                 dependents={projectedFrom(feed, value ?? [])}
-                isSelected={feed.feed === selectedName && `v${feed.version}` === selectedVersion}
+                isSelected={isSelected(feed)}
                 onChange={reload}
               />
             ))}

@@ -16,6 +16,7 @@ import { streamGrant } from "./stream-grant.ts";
 import { AppendDialog } from "./append-dialog.tsx";
 import { EventCard, type EventForm } from "./event-card.tsx";
 import { ExportButton } from "./export-button.tsx";
+import { StreamsView } from "./streams-view.tsx";
 import { createTimeline, type Timeline } from "./timeline.ts";
 
 /** The state of the view, as its address has it. */
@@ -129,11 +130,9 @@ function boundText({ version, asOf }: ShownStream): string {
   return asOf === undefined ? "The latest events first, as they are appended" : `As recorded at ${asOf}`;
 }
 
-/** Shows one stream as a timeline. */
-export function StreamView({ query }: ViewProps) {
+function Stream({ shown }: { readonly shown: ShownStream }) {
   const { client, router, session } = useConsole();
   const isAppending = useSignal(false);
-  const shown = shownStream(query);
   const { name, version, asOf, form } = shown;
   const isPast = version !== undefined || asOf !== undefined;
   const key = `${name}\n${version ?? ""}\n${asOf ?? ""}`;
@@ -202,4 +201,10 @@ export function StreamView({ query }: ViewProps) {
       )}
     </>
   );
+}
+
+/** Shows one stream as a timeline. */
+export function StreamView(props: ViewProps) {
+  const shown = shownStream(props.query);
+  return shown.name === "" ? <StreamsView {...props} /> : <Stream shown={shown} />;
 }

@@ -61,6 +61,7 @@ function ConsumerReason({ info, progress }: Pick<ConsumerLineProps, "info" | "pr
       <Time time={seen} />. {state === "silent" && "It sends no requests: check whether it runs."}
       {progress.kind === "behind" && failure !== null && (
         <>
+          {" "}
           It reports {formatCounted(blocked, "blocked subject")}, at last <bdi>{failure.subject}</bdi>.
         </>
       )}

@@ -49,6 +49,12 @@ function hasCode(error: unknown, ...codes: readonly ProblemCode[]): boolean {
   return error instanceof KildeError && codes.includes(error.code);
 }
 
+export interface ReadState {
+  readonly signal: AbortSignal;
+  /** Feeds that were found to have events of the subject; empty: the event log. */
+  readonly known: Set<string>;
+}
+
 /**
  * Whether a log has events of a subject. A wait for them has an answer without a fault where there are none, which browsers
  * would log.
@@ -56,12 +62,16 @@ function hasCode(error: unknown, ...codes: readonly ProblemCode[]): boolean {
 async function hasSubject(
   client: Reads,
   log: Pick<ReadOptions, "stream" | "feed" | "subject">,
-  signal: AbortSignal,
+  { known, signal }: ReadState,
 ): Promise<boolean> {
+  const name = log.feed ?? "";
+  if (known.has(name)) return true;
   const pages = client.readPages({ ...log, limit: 1, timeout: 1, signal });
   const first = await pages.next();
   await pages.return();
-  return first.done !== true && first.value.length > 0;
+  const isFound = first.done !== true && first.value.length > 0;
+  if (isFound) known.add(name);
+  return isFound;
 }
 
 function originOf({ projectedFrom }: KildeEvent): number {
@@ -74,12 +84,13 @@ const NONE: BoundedRead = { events: [], mayHaveMore: false };
 async function readStream(
   client: Reads,
   { name, before }: SubjectRange,
-  signal: AbortSignal,
+  state: ReadState,
 ): Promise<BoundedRead | null> {
+  const { signal } = state;
   const end = before === undefined ? {} : { lastEventId: before };
   const options = { stream: name, direction: "backwards", signal, ...end } as const;
   try {
-    return (await hasSubject(client, { stream: name }, signal))
+    return (await hasSubject(client, { stream: name }, state))
       ? await readBounded(client, options, STEP + 1)
       : NONE;
   } catch (error) {
@@ -117,8 +128,9 @@ async function readPublication(
   client: Reads,
   info: FeedInfo,
   { name, before = Infinity, from, most }: PublishedRange,
-  signal: AbortSignal,
+  state: ReadState,
 ): Promise<ReadPublication> {
+  const { signal } = state;
   const events: KildeEvent[] = [];
   const all = { info, events, error: null, isIncomplete: false, completeFrom: 0 };
   const options = { feed: versionName(info), subject: name, direction: "backwards", signal } as const;
@@ -126,7 +138,7 @@ async function readPublication(
   const pageSize = before === Infinity ? 2 * STEP : MOST_EVENTS;
   let passed = 0;
   try {
-    if (!(await hasSubject(client, { feed: options.feed, subject: name }, signal))) return all;
+    if (!(await hasSubject(client, { feed: options.feed, subject: name }, state))) return all;
     for await (const event of client.read({ ...options, limit: MOST_LOOKED_THROUGH, pageSize })) {
       const origin = originOf(event);
       passed += 1;
@@ -167,9 +179,9 @@ export async function readSubjectPage(
   client: Reads,
   feeds: readonly FeedInfo[],
   range: SubjectRange,
-  signal: AbortSignal,
+  state: ReadState,
 ): Promise<SubjectPage> {
-  const read = await readStream(client, range, signal);
+  const read = await readStream(client, range, state);
   const latest = read?.events.slice(0, STEP) ?? null;
   const hasStream = latest !== null && latest.length > 0;
   const hasMore = read !== null && read.mayHaveMore && (latest?.at(-1)?.version ?? 1) > 1;
@@ -177,7 +189,7 @@ export async function readSubjectPage(
   // A feed may publish under other names than those of its source: then its events alone fill the page.
   const most = hasStream ? MOST_EVENTS : STEP;
   const published = await Promise.all(
-    feeds.map((info) => readPublication(client, info, { ...range, from: first, most }, signal)),
+    feeds.map((info) => readPublication(client, info, { ...range, from: first, most }, state)),
   );
   // A version with more events than fit ends the page, so that the other ones are compared up to there.
   const from = Math.max(first, ...published.map(({ completeFrom }) => completeFrom));
@@ -191,7 +203,7 @@ export async function readSubjectPage(
   const known = new Set(stream?.map(({ position }) => position));
   const origins = publications.flatMap(({ events }) => events.map(originOf));
   const unknown = [...new Set(origins)].filter((origin) => origin > 0 && !known.has(origin));
-  const others = stream === null ? [] : await readAt(client, unknown.slice(0, STEP), signal);
+  const others = stream === null ? [] : await readAt(client, unknown.slice(0, STEP), state.signal);
   const positions = [...known, ...origins];
   return {
     stream,

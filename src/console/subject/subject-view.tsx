@@ -1,3 +1,5 @@
+import { useMemo } from "preact/hooks";
+
 import type { KildeEvent } from "../../core/read-event.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { useResource } from "../data/use-resource.ts";
@@ -16,6 +18,9 @@ import { RecentSubjects } from "./recent-subjects.tsx";
 import { SubjectField } from "./subject-field.tsx";
 import { SubjectReaders } from "./subject-readers.tsx";
 import { type Publication, readSubjectPage, type SubjectPage } from "./subject-reads.ts";
+
+/** A busy store changes all the time, and a page takes a request for each log. */
+const REST_MS = 600;
 
 /** The state of the view, as its address has it. */
 interface ShownSubject {
@@ -163,13 +168,15 @@ function Readers({ page, name }: { readonly page: SubjectPage; readonly name: st
 function Subject({ shown }: { readonly shown: ShownSubject }) {
   const { client, router } = useConsole();
   const { name, feed, before } = shown;
+  const known = useMemo(() => new Set<string>(), [name]);
   const { value, error, reload } = useResource(
     `${name}\n${feed ?? ""}\n${before ?? ""}`,
     async (signal) => {
       const feeds = chosenFeeds(await client.feeds.list(signal), feed);
-      return readSubjectPage(client, feeds, { name, before }, signal);
+      return readSubjectPage(client, feeds, { name, before }, { known, signal });
     },
     [EVENTS_TOPIC, FEEDS_TOPIC],
+    { restMs: REST_MS },
   );
   return (
     <>

@@ -59,7 +59,7 @@ async function readPage(
 ): Promise<SubjectPage> {
   const url = "http://kilde.test";
   const client = createClient({ url, fetch: (full, init) => fetch(full.slice(url.length), init) });
-  return readSubjectPage(client, await client.feeds.list(), { name, before }, signal);
+  return readSubjectPage(client, await client.feeds.list(), { name, before }, { known: new Set(), signal });
 }
 
 /** The rows of a page: type of the event, and the types that each version with events published of it. */

@@ -7,6 +7,7 @@ import { loadSettings } from "../config/load.ts";
 import { servedDatabases } from "../config/served.ts";
 import type { Settings } from "../config/settings.ts";
 import { createLog, type ServerLog } from "../runtime/server/logger.ts";
+import { startTracing, type Tracing, UnsupportedProtocolError } from "../runtime/tracing/start-tracing.ts";
 import { type RunningServer, startServer } from "../runtime/server/serve.ts";
 import { banner, type ServedTenant, tenantsBanner } from "./banner.ts";
 import type { CliContext } from "./context.ts";
@@ -125,11 +126,24 @@ function reloadTls(running: RunningServer, { logger, ...log }: ServerLog): void 
   log.flush();
 }
 
+/** Exports traces if the environment names an endpoint. */
+async function traces({ environment }: CliContext, { logger }: ServerLog): Promise<Tracing | null> {
+  try {
+    return await startTracing(environment, (message) =>
+      logger.warn({ reason: message }, "traces were not exported"),
+    );
+  } catch (error) {
+    if (!(error instanceof UnsupportedProtocolError)) throw error;
+    throw new CliError(EXIT.usage, error.message, "Set the variable, or remove it.", { cause: error });
+  }
+}
+
 async function serve(context: CliContext, flags: Readonly<Record<string, unknown>>): Promise<void> {
   const settings = await loadSettings({ ...context, flags });
   const stop = stopRequested(context);
   context.outliveReader();
   const log = createLog(settings.logLevel);
+  const tracing = await traces(context, log);
   const created = missingFiles(servedDatabases(settings), context.cwd);
   const running = await start(context, settings, log);
   // The log is for programs, so the text for people goes elsewhere.
@@ -165,6 +179,7 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   if (!(await Promise.race([closed, late]))) {
     throw new CliError(EXIT.failure, "The shutdown took too long", "Acknowledged writes are safe.");
   }
+  await tracing?.close();
   log.logger.info("stopped");
   log.flush();
 }

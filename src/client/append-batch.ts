@@ -31,9 +31,9 @@ function isUnsupported(error: unknown): boolean {
 /** Sends an append alone. `mayBeDone`: a request with it may have been executed. */
 export async function sendAlone(deps: RequestDeps, append: IssuedAppend, mayBeDone: boolean): Promise<void> {
   if (append.isSettled()) return;
-  const { path, body, options } = append;
+  const { path, body, options, trace } = append;
   try {
-    append.resolve(await postEvents<Appended>(deps, path, body, options));
+    append.resolve(await postEvents<Appended>(deps, path, body, options, trace));
   } catch (error) {
     append.reject(withOutcome(error, { method: "POST" }, path, mayBeDone, options.idempotencyKey));
   }
@@ -109,9 +109,10 @@ async function attemptTogether(
 }
 
 /** The entry of an append in the body of `POST /appends`. */
-function entryOf({ stream, body, options }: IssuedAppend): string {
+function entryOf({ stream, body, options, trace }: IssuedAppend): string {
   const head = `{"stream":${JSON.stringify(stream)},"idempotencyKey":${JSON.stringify(options.idempotencyKey)}`;
-  return `${head},${body.slice(1)}`;
+  const traced = trace === null ? "" : `,${JSON.stringify(trace).slice(1, -1)}`;
+  return `${head}${traced},${body.slice(1)}`;
 }
 
 function requestOf(appends: readonly IssuedAppend[], signal: AbortSignal): Request {

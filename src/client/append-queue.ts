@@ -1,3 +1,4 @@
+import type { TraceContext } from "../core/trace-context.ts";
 import { sendAlone, sendTogether } from "./append-batch.ts";
 import { newIdempotencyKey } from "./idempotency-key.ts";
 import { createIssuedAppend, type KeyedAppend, type IssuedAppend } from "./issued-append.ts";
@@ -32,7 +33,12 @@ interface AppendBody {
 }
 
 /** Appends to a stream. */
-export type Append = (stream: string, body: AppendBody, options: AppendOptions) => Promise<Appended>;
+export type Append = (
+  stream: string,
+  body: AppendBody,
+  options: AppendOptions,
+  trace: TraceContext | null,
+) => Promise<Appended>;
 
 /**
  * Divides the appends that wait into those of the next request, none while all streams are busy, and the rest. Appends to
@@ -110,8 +116,8 @@ function shareOfStreams(
 
 /** Creates appends that are each sent at once in a request of its own, as in the server's process, where requests cost little. */
 export function createLoneAppends(deps: RequestDeps): Append {
-  return async (stream, body, options) =>
-    postEvents(deps, sourcePath({ stream }), JSON.stringify(body), options);
+  return async (stream, body, options, trace) =>
+    postEvents(deps, sourcePath({ stream }), JSON.stringify(body), options, trace);
 }
 
 /**
@@ -186,14 +192,15 @@ export function createAppends(deps: RequestDeps): Append {
     });
 
   const appendAlone = createLoneAppends(deps);
-  return async (stream, body, options) => {
+  return async (stream, body, options, trace) => {
     options.signal?.throwIfAborted();
     const { idempotencyKey = newIdempotencyKey(deps.now()), logIdentity = deps.known.identity } = options;
-    if (idempotencyKey === null) return appendAlone(stream, body, options);
+    if (idempotencyKey === null) return appendAlone(stream, body, options, trace);
     return enqueue({
       stream,
       path: sourcePath({ stream }),
       body: JSON.stringify(body),
+      trace,
       options: { ...options, logIdentity, idempotencyKey },
     });
   };

@@ -1,5 +1,6 @@
 import { readAbout, type ServerInfo } from "./about.ts";
 import { type Append, createAppends } from "./append-queue.ts";
+import { appendInSpan } from "./append-span.ts";
 import { findAppend } from "./appends.ts";
 import { followChanges } from "./changes.ts";
 import { type CorrelatedEvents, type CorrelatedOptions, readCorrelated } from "./correlated.ts";
@@ -31,7 +32,7 @@ import { createSubscriptions } from "./subscriptions.ts";
 import { fetchWithToken, type TokenSource } from "./token.ts";
 import { fetchTransport } from "./http-transport.ts";
 import type * as types from "./types.ts";
-import { postEvents, removeEvents } from "./writes.ts";
+import { postTransaction, removeEvents } from "./writes.ts";
 
 export interface ClientOptions {
   /** Address of the server: `http://127.0.0.1:4000`. A path is kept: `https://example.org/kilde`. */
@@ -226,17 +227,11 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
   return {
     append(stream, events, appendOptions = {}) {
       const { expectedVersion } = optionsOf("append", appendOptions);
-      return append(stream, { events: [events].flat(), expectedVersion }, appendOptions);
+      const body = { events: [events].flat(), expectedVersion };
+      return appendInSpan(body.events.length, (trace) => append(stream, body, appendOptions, trace));
     },
-    async transact(appends, transactOptions = {}) {
-      const { results } = await postEvents<{ results: types.Appended[] }>(
-        deps,
-        "/transactions",
-        JSON.stringify({ appends }),
-        optionsOf("transact", transactOptions),
-      );
-      return results;
-    },
+    transact: (appends, transactOptions = {}) =>
+      postTransaction(deps, appends, optionsOf("transact", transactOptions)),
     findAppend: (idempotencyKey) => findAppend(deps, idempotencyKey),
     read: <Data>(readOptions: types.ReadOptions = {}) =>
       eventsOf(readPages<Data>(deps, optionsOf("read", readOptions))),

@@ -1,4 +1,5 @@
 import { onAbort } from "../core/on-abort.ts";
+import type { TraceContext } from "../core/trace-context.ts";
 import type { AppendOptions, Appended } from "./types.ts";
 
 /** An append that the client can repeat. */
@@ -8,6 +9,8 @@ export interface KeyedAppend {
   readonly path: string;
   /** JSON text of the body of `POST /streams/{stream}`, as the events were when the caller appended them. */
   readonly body: string;
+  /** The trace that the events continue; null: none. */
+  readonly trace: TraceContext | null;
   readonly options: AppendOptions & {
     readonly idempotencyKey: string;
     readonly logIdentity: string | null;

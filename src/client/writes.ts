@@ -1,10 +1,12 @@
 import { toHeaderText } from "../core/header-text.ts";
+import type { TraceContext } from "../core/trace-context.ts";
+import { appendInSpan } from "./append-span.ts";
 import type { Answer } from "./answer.ts";
 import { newIdempotencyKey } from "./idempotency-key.ts";
 import { readObject } from "./parse-answer.ts";
 import { sourcePath } from "./read.ts";
 import { type Request, type RequestDeps, send } from "./request.ts";
-import type { AppendOptions } from "./types.ts";
+import type { Appended, AppendOptions, StreamAppend } from "./types.ts";
 
 /**
  * Sends the JSON text of an append. With an idempotency key, the request is safe to repeat; null: it is sent without
@@ -15,6 +17,7 @@ export async function postEvents<Body extends object>(
   path: string,
   body: string,
   appendOptions: AppendOptions,
+  trace: TraceContext | null,
 ): Promise<Body> {
   const { idempotencyKey = newIdempotencyKey(deps.now()), logIdentity = deps.known.identity } = appendOptions;
   const { signal, onLog } = appendOptions;
@@ -22,6 +25,7 @@ export async function postEvents<Body extends object>(
     "content-type": "application/json",
     ...(idempotencyKey === null ? {} : { "idempotency-key": toHeaderText(idempotencyKey) }),
     ...(logIdentity === null ? {} : { "kilde-log": logIdentity }),
+    ...trace,
   };
   const init: Request = { method: "POST", body, headers };
   if (signal !== undefined) init.signal = signal;
@@ -32,6 +36,20 @@ export async function postEvents<Body extends object>(
     return readObject<Body>(answer);
   };
   return send(deps, path, init, read, repetition);
+}
+
+/** Appends to several streams, all or none. */
+export async function postTransaction(
+  deps: RequestDeps,
+  appends: readonly StreamAppend[],
+  appendOptions: AppendOptions,
+): Promise<readonly Appended[]> {
+  const body = JSON.stringify({ appends });
+  const events = appends.reduce((sum, append) => sum + [append.events].flat().length, 0);
+  const { results } = await appendInSpan(events, (trace) =>
+    postEvents<{ results: Appended[] }>(deps, "/transactions", body, appendOptions, trace),
+  );
+  return results;
 }
 
 /** Sends a removal of a stream's events. The server refuses it when the log is no longer the one that this client read. */

@@ -1,9 +1,11 @@
+import { logPath } from "../client/read.ts";
 import { admitNew, admitOld, notOf } from "./admission.ts";
 import type { ConsumerOptions, MigrateFrom } from "./consumer.ts";
 import { noCounts } from "./counts.ts";
 import type { ConsumerDeps } from "./deps.ts";
 import { createEngine } from "./engine.ts";
 import type { EngineOptions } from "./engine-types.ts";
+import { type HandleSpanOptions, handleInSpan } from "./handle-span.ts";
 import { createHistory } from "./history.ts";
 import { firstUnreached } from "./migrate.ts";
 import type { Side } from "./side.ts";
@@ -22,6 +24,10 @@ export interface Sides<Tx> {
 /** The key under which the store keeps a consumer's cursors of a feed. */
 function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
+}
+
+function spanNames(consumer: string, { log }: FeedReference): HandleSpanOptions {
+  return { consumer, log: logPath(log ?? undefined) };
 }
 
 /** Creates the engine of a consumer's feed, and that of the version that it migrates from. */
@@ -43,7 +49,8 @@ export function createSides<Types extends EventTypes, Tx, OldTypes extends Event
     reset,
     successor: null,
     // The types rely on the feed to match its contract.
-    handle: (event, tx) => options.handle(event as ConsumerEvent<Types>, tx),
+    handle: (event, tx) =>
+      handleInSpan(spanNames(name, feed), event, () => options.handle(event as ConsumerEvent<Types>, tx)),
     admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
     concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
     firstUnreached: async (subject) => (previous === null ? null : firstUnreached(previous, subject)),
@@ -59,7 +66,10 @@ export function createSides<Types extends EventTypes, Tx, OldTypes extends Event
       counts: noCounts(),
       reset: from.reset ?? null,
       successor: { key, reset, learn: (cursors) => current.engine.blocked.learn(cursors) },
-      handle: (event, tx) => from.handle(event as ConsumerEvent<OldTypes>, tx),
+      handle: (event, tx) =>
+        handleInSpan(spanNames(name, from.feed), event, () =>
+          from.handle(event as ConsumerEvent<OldTypes>, tx),
+        ),
       admit: admitOld(store, key),
       concerns: notOf(store, key),
       firstUnreached: async () => null,

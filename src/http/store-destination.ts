@@ -56,7 +56,7 @@ export function storeDestination(options: AppOptions, deps = createDeps(options)
         noteDenial(error, context, deps);
         throw error;
       }
-      return postStream(request, name, context.principal, deps, { [REQUEST_ID_HEADER]: context.requestId });
+      return postStream(request, name, context, deps, { [REQUEST_ID_HEADER]: context.requestId });
     },
   };
 }

@@ -1,3 +1,5 @@
+import type { Span } from "@opentelemetry/api";
+
 import type { Histogram } from "../../core/measures.ts";
 import type { ProjectingContract } from "../contract/contract.ts";
 import { promotion } from "../contract/published-contract.ts";
@@ -7,6 +9,7 @@ import { NOTHING_PUBLISHED } from "./commit.ts";
 import { nextBatch, type Reached } from "./next-batch.ts";
 import { subjectsWithPlaces } from "./places.ts";
 import type { FeedPlan } from "./plan.ts";
+import { endProjectionSpan, startProjectionSpan } from "./projection-span.ts";
 import { type ProjectorState, recordedFailure } from "./projector-state.ts";
 import type { SourceState } from "./source-state.ts";
 import type { Step, StepOptions } from "./step.ts";
@@ -37,6 +40,8 @@ interface PlannedBatch extends Reached {
   readonly hasMerged: boolean;
   readonly failure: ProjectionFailure | null;
   readonly status: FeedStatus;
+  /** Null: no traces are recorded, or there are no events. Without a write, the span never ends, and is not recorded. */
+  readonly traced: Span | null;
 }
 
 /** The status of a feed after a batch. A source that is being built has more to come. */
@@ -59,6 +64,7 @@ export async function planNextBatch(
   const shared = { filter: reads.filter, events: reads.eventsAsOf(source) };
   const batch = await nextBatch(deps.database, registered, after, source.head, batchSize, shared);
   const { head, isAhead, isWaiting } = batch;
+  const traced = startProjectionSpan(registered, batch.rows);
   const isBuilding = record.status !== "live";
   const { plan, cursor, merged } = await batch.plan((rows) =>
     rows.length === 0
@@ -83,6 +89,7 @@ export async function planNextBatch(
     hasMerged: batch.hasMerged || reached.hasMerged,
     failure,
     status: statusAfter(record, failure, isDone && !state.settling),
+    traced,
   };
 }
 
@@ -146,7 +153,7 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
   const { registered, commits, passed, published, writes } = state;
   const { clock } = state.deps;
   const { feed, log } = registered;
-  const { record, projecting, plan, cursor, merged, status, failure } = batch;
+  const { record, projecting, plan, cursor, merged, status, failure, traced } = batch;
   const rate = measuredRate(state, batch);
   const applied = passed !== null && passed.id > record.erased && passed.position <= cursor ? passed : null;
   const promotes = projecting.standing === "newer" && plan.events.length > 0;
@@ -162,9 +169,13 @@ export function launchBatch(state: ProjectorState, batch: PlannedBatch, { lease 
       (committed) => {
         // The events that a build publishes are as old as the log.
         if (committed !== null && record.status === "live") observeAges(published, plan.events, clock.now());
+        endProjectionSpan(traced, committed === null ? "outdated" : { published: plan.events.length });
         return { committed };
       },
-      (error: unknown) => ({ error }),
+      (error: unknown) => {
+        endProjectionSpan(traced, { error });
+        return { error };
+      },
     )
     .finally(() => {
       writes.count -= 1;

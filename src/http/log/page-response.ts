@@ -14,6 +14,7 @@ import type { Representation } from "../wire/negotiate.ts";
 import { pageBody } from "./page-body.ts";
 import type { LogQuery } from "./pages.ts";
 import { principalOf } from "../pipeline/authorization.ts";
+import type { RequestContext } from "../pipeline/pipeline.ts";
 import { isHead } from "../pipeline/routes.ts";
 
 /**
@@ -108,6 +109,7 @@ export function pageResponse(c: Context, deps: AppDeps, page: PageAnswer, answer
     held.release();
     return c.body(null, isKnown ? 304 : 200, headers);
   }
+  (c.env as RequestContext).bytes = bytes;
   const body = held.send(parts, bytes);
   if (coding === null) {
     if (bytes < COMPRESSION_THRESHOLD) headers["Content-Length"] = String(bytes);

@@ -1,15 +1,66 @@
+import type { Principal } from "../../access/principal.ts";
+
+/** A longer name of a consumer is not logged. */
+const MOST_CHARACTERS = 1_024;
+
 /** One line of the access log. */
 export interface AccessEntry {
   readonly requestId: string;
   readonly method: string;
   /** Below the path that the store is served under. */
   readonly path: string;
+  /** Path of the route that answered, with `{name}` for a parameter; absent: none did. */
+  readonly route?: string;
   readonly status: number;
   /** Name of the sender; absent: it has none. */
   readonly principal?: string;
+  /** Consumer that a reader names, or that its key is bound to; absent: none. */
+  readonly consumer?: string;
+  /** Bytes of the body of the request; absent: it has none, or does not state them. */
+  readonly requestBytes?: number;
+  /** Bytes of the body of the answer before any compression; absent: they are not known when the answer begins. */
+  readonly bytes?: number;
+  /** Id of the trace that the request belongs to; absent: it belongs to none. */
+  readonly traceId?: string;
   /** Milliseconds until the answer began. */
   readonly durationMs: number;
 }
 
 /** Called with every request once its answer begins; null: there is no access log. */
 export type OnAccess = ((entry: AccessEntry) => void) | null;
+
+/** Returns the header with the name of the reader, percent-decoded. Others than readers need not be asked for it. */
+function statedConsumer({ method, headers }: Request): string | null {
+  const stated = method === "GET" || method === "PUT" ? headers.get("kilde-consumer") : null;
+  if (stated === null || stated.length > MOST_CHARACTERS) return null;
+  try {
+    return decodeURIComponent(stated);
+  } catch {
+    return stated;
+  }
+}
+
+/** Returns who sent a request. */
+export function loggedSender(
+  request: Request,
+  { name, consumer: own }: Principal,
+): Pick<AccessEntry, "principal" | "consumer"> {
+  const consumer = statedConsumer(request) ?? own;
+  return {
+    ...(name === null ? {} : { principal: name }),
+    ...(consumer === null ? {} : { consumer }),
+  };
+}
+
+/** Returns the sizes of a request and its answer. */
+export function loggedSizes(
+  { method, headers }: Request,
+  bytes: number | null,
+): Pick<AccessEntry, "requestBytes" | "bytes"> {
+  const stated = method === "GET" ? null : headers.get("content-length");
+  const requestBytes = stated === null ? Number.NaN : Number(stated);
+  return {
+    ...(Number.isSafeInteger(requestBytes) ? { requestBytes } : {}),
+    ...(bytes === null ? {} : { bytes }),
+  };
+}

@@ -1,20 +1,26 @@
 import type { Clock } from "../../core/clock.ts";
 import { ANONYMOUS, isAdmittedFreely, type Principal } from "../../access/principal.ts";
 import type { KildeError } from "../../core/errors.ts";
-import type { OnAccess } from "./access-log.ts";
+import { type TraceContext, traceIdOf } from "../../core/trace-context.ts";
+import { loggedSender, loggedSizes, type OnAccess } from "./access-log.ts";
 import type { Authenticate, IdentifiedSender } from "./authentication.ts";
 import { belowBasePath, isBelow } from "./base-path.ts";
 import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
 import { failureResponse, type OnFault } from "./failures.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 import { targetError } from "./request-target.ts";
+import { endRequestTrace, startRequestTrace } from "./request-trace.ts";
 import { stateRate } from "./sender-limits.ts";
 
 /** The results of the pipeline's steps for one request. */
 export interface RequestContext extends IdentifiedSender {
   readonly requestId: string;
+  /** The request's place in a trace; null: it belongs to none. */
+  readonly trace: TraceContext | null;
   /** Path of the route that answers, with `{name}` for a parameter, which the destination sets; null: no route does. */
   route: string | null;
+  /** Bytes of the answer's body before any compression, which the destination sets; null: it does not know them. */
+  bytes: number | null;
 }
 
 /** Called with each request once its answer begins. `seconds`: the time until then. */
@@ -99,6 +105,7 @@ export function createPipeline({
   const run = async (request: Request, refusal: KildeError | null): Promise<Response> => {
     const started = clock.monotonic();
     const requestId = requestIdOf(request.headers);
+    const trace = startRequestTrace(request);
     let at: Pick<Destination, "basePath" | keyof Observers> = { basePath: "", ...observers };
     let corsOrigins: readonly string[] = [];
     let sender: IdentifiedSender | null = null;
@@ -114,7 +121,7 @@ export function createPipeline({
       const admitted = destination.authenticate(request);
       sender = admitted instanceof Promise ? await admitted : admitted;
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
-      context = { requestId, ...sender, route: null };
+      context = { requestId, ...sender, trace: trace.context, route: null, bytes: null };
       response = await destination.answer(own, context);
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
@@ -124,13 +131,22 @@ export function createPipeline({
     if (sender?.rate !== undefined) stateRate(response.headers, sender.rate);
     if (!response.headers.has(REQUEST_ID_HEADER)) response.headers.set(REQUEST_ID_HEADER, requestId);
     const durationMs = clock.monotonic() - started;
-    at.onAnswer?.(request, context?.route ?? null, response.status, durationMs / 1_000);
+    const { method } = request;
+    const { status } = response;
+    const { route } = context ?? { route: null };
+    at.onAnswer?.(request, route, status, durationMs / 1_000);
+    if (at.onAccess === null && trace.span === null) return response;
+    const path = pathOf(request, at.basePath);
+    endRequestTrace(trace, { method, path, route, status, requestId });
     at.onAccess?.({
       requestId,
-      method: request.method,
-      path: pathOf(request, at.basePath),
-      status: response.status,
-      ...(sender === null || sender.principal.name === null ? {} : { principal: sender.principal.name }),
+      method,
+      path,
+      ...(route === null ? {} : { route }),
+      status,
+      ...loggedSender(request, sender?.principal ?? ANONYMOUS),
+      ...loggedSizes(request, context?.bytes ?? null),
+      ...(trace.context === null ? {} : { traceId: traceIdOf(trace.context) }),
       durationMs: Math.round(durationMs),
     });
     return response;

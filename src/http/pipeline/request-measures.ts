@@ -2,7 +2,7 @@ import type { Histogram, Measures } from "../../core/measures.ts";
 import type { OnAnswer } from "./pipeline.ts";
 
 /** Methods of HTTP. Any other shares one label, since clients may invent them. */
-const METHODS: ReadonlySet<string> = new Set([
+export const METHODS: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",
   "POST",

@@ -2,6 +2,7 @@ import type { Principal } from "../../access/principal.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppendReceipt, ExpectedVersion } from "../../core/event.ts";
 import { fromHeaderText } from "../../core/header-text.ts";
+import { utf8Bytes } from "../../core/names.ts";
 import { findAppend } from "../../log/append/lookups.ts";
 import type { AppendOutcome, AppendPart, Transaction } from "../../log/append/plan.ts";
 import type { AppDeps } from "../deps.ts";
@@ -13,11 +14,12 @@ import { parseBody } from "../wire/parsing.ts";
 import { POSITION_HEADER } from "../log/position.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { requireAccessNow } from "../pipeline/access-end.ts";
-import type { IdentifiedSender } from "../pipeline/authentication.ts";
+import type { RequestContext } from "../pipeline/pipeline.ts";
 import { validationError } from "../pipeline/problems.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { authorizeAppend } from "./append-access.ts";
 import { checkSubjectName } from "./stream-name.ts";
+import { tracedParts } from "./traced-events.ts";
 
 export const IDEMPOTENCY_KEY = "Idempotency-Key";
 
@@ -100,10 +102,17 @@ function resultOf({ subject: stream, version, position, count }: AppendReceipt) 
 }
 
 /** Answers `201 Created`. Headers are a plain object, which is faster to build than `Headers`. */
-function created(body: unknown, replayed: boolean, headers: Record<string, string>): Response {
+function created(
+  context: Pick<RequestContext, "bytes">,
+  body: unknown,
+  replayed: boolean,
+  headers: Record<string, string>,
+): Response {
   headers["Content-Type"] = "application/json";
   if (replayed) headers[REPLAYED_HEADER] = "true";
-  return new Response(JSON.stringify(body), { status: 201, headers });
+  const text = JSON.stringify(body);
+  context.bytes = utf8Bytes(text);
+  return new Response(text, { status: 201, headers });
 }
 
 function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion | undefined): ExpectedVersion {
@@ -114,11 +123,14 @@ function statedOnce(header: ExpectedVersion | undefined, body: ExpectedVersion |
   return header ?? body ?? "any";
 }
 
+/** The sender of an append, and the trace that its events continue. */
+type AppendContext = Pick<RequestContext, "principal" | "trace" | "bytes">;
+
 /** `POST /streams/{stream}`. `headers` are added to the answer's own: setting them afterwards would copy all. */
 export async function postStream(
   request: Request,
   subject: string,
-  principal: Principal,
+  context: AppendContext,
   deps: AppDeps,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
@@ -126,11 +138,11 @@ export async function postStream(
   const head = appendHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
-    const checking = requireAccessNow(deps.access, principal);
+    const checking = requireAccessNow(deps.access, context.principal);
     if (checking !== null) await checking;
     const [incoming] = await parseBody({ kind: "append", head, stream: subject }, body.bytes, deps);
     if (incoming === undefined) throw new Error("the body of an append has no part");
-    return await appendToStream(request, subject, incoming, principal, deps, headers);
+    return await appendToStream(request, subject, incoming, context, deps, headers);
   } finally {
     body.hold?.release();
   }
@@ -140,10 +152,11 @@ async function appendToStream(
   request: Request,
   subject: string,
   { events, expectedVersion }: Incoming,
-  principal: Principal,
+  context: AppendContext,
   deps: AppDeps,
   headers: Readonly<Record<string, string>>,
 ): Promise<Response> {
+  const { principal, trace } = context;
   const precondition = preconditionOf(request.headers);
   const parts = [
     {
@@ -155,13 +168,17 @@ async function appendToStream(
   ];
   const key = request.headers.get(IDEMPOTENCY_KEY);
   const idempotency = key === null ? null : await idempotencyOf(key, principal, deps, parts);
-  const outcome = await deps.writer.append({ parts, idempotency, identity: precondition.identity });
+  const outcome = await deps.writer.append({
+    parts: tracedParts(parts, trace, deps.limits),
+    idempotency,
+    identity: precondition.identity,
+  });
   if (outcome.outcome !== "appended") {
     throw await refusalError(deps, outcome, precondition.expectedVersion === undefined ? "body" : "header");
   }
   const [result] = outcome.results;
   if (result === undefined) throw new Error("an append of one part has no result");
-  return created(resultOf(result), outcome.replayed, {
+  return created(context, resultOf(result), outcome.replayed, {
     ...headers,
     ETag: streamTag(result.version, outcome.log.identity),
     [LOG_HEADER]: outcome.log.identity,
@@ -173,16 +190,16 @@ async function appendToStream(
 /** `POST /transactions`: the sender needs a grant for each append. */
 export async function postTransaction(
   request: Request,
-  sender: IdentifiedSender,
+  context: RequestContext,
   deps: AppDeps,
 ): Promise<Response> {
   checkTransactionHead(request.headers);
   const body = await readBody(request, deps.limits.bodyBytes, deps);
   try {
-    await requireAccessNow(deps.access, sender.principal);
+    await requireAccessNow(deps.access, context.principal);
     const incoming = await parseBody({ kind: "transaction" }, body.bytes, deps);
-    for (const { subject } of incoming) authorizeAppend(sender, subject);
-    return await transact(request, incoming, sender.principal, deps);
+    for (const { subject } of incoming) authorizeAppend(context, subject);
+    return await transact(request, incoming, context, deps);
   } finally {
     body.hold?.release();
   }
@@ -191,9 +208,10 @@ export async function postTransaction(
 async function transact(
   request: Request,
   incoming: readonly IncomingPart[],
-  principal: Principal,
+  context: AppendContext,
   deps: AppDeps,
 ): Promise<Response> {
+  const { principal, trace } = context;
   const parts = incoming.map(({ expectedVersion, ...part }): AppendPart => ({
     ...part,
     expectedVersion: expectedVersion ?? "any",
@@ -202,11 +220,15 @@ async function transact(
   const key = request.headers.get(IDEMPOTENCY_KEY);
   const idempotency = key === null ? null : await idempotencyOf(key, principal, deps, parts);
   const identity = statedIdentity(request.headers);
-  const outcome = await deps.writer.append({ parts, idempotency, identity });
+  const outcome = await deps.writer.append({
+    parts: tracedParts(parts, trace, deps.limits),
+    idempotency,
+    identity,
+  });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "body");
   const results = outcome.results.map(resultOf);
   const position = results.at(-1)?.position ?? 0;
-  return created({ results, position }, outcome.replayed, {
+  return created(context, { results, position }, outcome.replayed, {
     [POSITION_HEADER]: String(position),
     [LOG_HEADER]: outcome.log.identity,
   });

@@ -17,6 +17,7 @@ import { authorizeAppend } from "./append-access.ts";
 import { bodyError } from "./body-fault.ts";
 import { type EntriesFormat, entriesFormat } from "./entries.ts";
 import type { IncomingPart } from "./new-events.ts";
+import { tracedParts } from "./traced-events.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -107,9 +108,10 @@ function prepared(
   } catch (error) {
     return refused(subject, error);
   }
-  const parts = [{ subject, events, expectedVersion, erases: false }];
+  const stated = [{ subject, events, expectedVersion, erases: false }];
+  const parts = tracedParts(stated, part.trace ?? context.trace, deps.limits);
   if (idempotencyKey === undefined) return { subject, transaction: { parts, idempotency: null, identity } };
-  const keyed = keyedRequest(idempotencyKey, context.principal, deps, parts);
+  const keyed = keyedRequest(idempotencyKey, context.principal, deps, stated);
   if (!(keyed instanceof Promise)) return { subject, transaction: { parts, idempotency: keyed, identity } };
   return keyed.then((idempotency) => ({ subject, transaction: { parts, idempotency, identity } }));
 }
@@ -181,6 +183,7 @@ export async function postAppends(
     held.admit(answerBytes(entries));
     const bytes = bodyOf(await appendAll(entries, outcomes, deps), format);
     const headers = headersOf(outcomes.seen, format);
+    context.bytes = bytes.byteLength;
     return new Response(held.send([bytes], bytes.byteLength), { headers });
   } catch (error) {
     held.release();

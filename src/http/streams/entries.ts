@@ -4,6 +4,7 @@ import { type Outline, outlineOf } from "../../core/json-outline.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
 import { type JsonText, parseJson } from "../../core/json.ts";
 import { type Limits, MAX_BULK_APPENDS } from "../../core/limits.ts";
+import { traceContextOf } from "../../core/trace-context.ts";
 import type { ProblemDetail } from "../../core/problem-members.ts";
 import { LISTED_FAULTS } from "../pipeline/problems.ts";
 import {
@@ -198,13 +199,13 @@ function createEntryReader(reading: ReadAppend) {
 }
 
 function readEntry({ json, path, value }: Entry, { limits, schemas }: ReadAppend): IncomingPart {
-  const { stream, events, expectedVersion, idempotencyKey } = isPlainEntry(value, limits)
-    ? value
-    : checked(schemas.bulkAppend, value);
+  const entry = isPlainEntry(value, limits) ? value : checked(schemas.bulkAppend, value);
+  const { stream, events, expectedVersion, idempotencyKey, traceparent, tracestate } = entry;
   return {
     subject: stream,
     expectedVersion,
     idempotencyKey,
+    ...(traceparent === undefined ? {} : { trace: traceContextOf(traceparent, tracestate) }),
     events: plainEvents(json, [...path, "events"], events, limits),
   };
 }

@@ -7,6 +7,7 @@ import { depthAtMost } from "../../core/json-scan.ts";
 import { type JsonText, parseJson, type ProvedJson } from "../../core/json.ts";
 import type { Limits } from "../../core/limits.ts";
 import { exceedsBytes } from "../../core/names.ts";
+import type { TraceContext } from "../../core/trace-context.ts";
 import { appendedAttributes, cloudEventAttributes } from "./attributes.ts";
 import { binaryAttributes } from "./binary-attributes.ts";
 import type { BodyFault } from "./body-fault.ts";
@@ -33,6 +34,8 @@ export interface IncomingPart extends Incoming {
   readonly subject: string;
   /** Only an entry of `POST /appends` has one. */
   readonly idempotencyKey?: string | undefined;
+  /** Only an entry of `POST /appends` has one. */
+  readonly trace?: TraceContext | null;
   /** Only an entry of `POST /appends` has one: it is refused, and the other entries are not. */
   readonly fault?: BodyFault;
 }

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { validQuery, readLog } from "../log/pages.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
-import { needing, principalOf, readingSubjects, senderOf } from "../pipeline/authorization.ts";
+import { needing, principalOf, readingSubjects } from "../pipeline/authorization.ts";
 import type { RequestContext } from "../pipeline/pipeline.ts";
 import { MAX_BULK_APPENDS } from "../../core/limits.ts";
 import { APPENDS } from "./append-access.ts";
@@ -66,7 +66,7 @@ export const streamOperations: readonly Operation[] = [
     description:
       "Appends all of the events, or none. 201 means that they are on disk. Two further formats of CloudEvents are accepted: a batch, an array of at least one `NewCloudEvent` with the media type `application/cloudevents-batch+json`; and binary mode, the data of one event with its attributes in `ce-` headers.",
     access: APPENDS,
-    handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", principalOf(c), deps),
+    handle: (c, deps) => postStream(c.req.raw, c.req.param("stream") ?? "", c.env as RequestContext, deps),
     describe: (parts) => ({
       request: {
         params: parts.params.stream,
@@ -98,7 +98,7 @@ export const streamOperations: readonly Operation[] = [
     description:
       "Makes the appends in order, all or none; a stream may occur several times. The sender needs the grant of each append.",
     access: "known",
-    handle: (c, deps) => postTransaction(c.req.raw, senderOf(c), deps),
+    handle: (c, deps) => postTransaction(c.req.raw, c.env as RequestContext, deps),
     describe: (parts) => ({
       request: {
         headers: parts.decidedOn.extend(idempotencyKey(parts)),

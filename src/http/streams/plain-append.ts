@@ -114,6 +114,10 @@ function isAppend(value: unknown, limits: Limits, { isNamed, mayHaveKey }: Membe
       case "idempotencyKey":
         if (!mayHaveKey || !isName(content, limits.idempotencyKeyBytes)) return false;
         break;
+      case "traceparent":
+      case "tracestate":
+        if (!mayHaveKey || !isShortText(content)) return false;
+        break;
       default:
         return false;
     }

@@ -125,6 +125,10 @@ export function createAppendSchemas(limits: Limits) {
       stream: streamNameSchema(limits),
       ...append,
       idempotencyKey: idempotencyKeySchema(limits).optional().openapi({ example: undefined }),
+      traceparent: shortText
+        .optional()
+        .openapi({ description: "W3C Trace Context, in place of the header: for the events that name none" }),
+      tracestate: shortText.optional(),
     })
     .openapi("BulkAppend");
   return {

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
 import { utf8Bytes } from "../../core/names.ts";
 import type { AppDeps } from "../deps.ts";
+import type { RequestContext } from "../pipeline/pipeline.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import { holdAnswer } from "./held-answer.ts";
 
@@ -49,6 +50,7 @@ export async function listAnswer(
     held.admit(limit * USUAL_BYTES);
     const { body, headers } = await read();
     const bytes = ENCODER.encode(JSON.stringify(body));
+    (c.env as RequestContext).bytes = bytes.length;
     const common = { "Content-Type": "application/json", "Cache-Control": "no-cache" };
     return new Response(held.send([bytes], bytes.length), { headers: { ...common, ...headers } });
   } catch (error) {

@@ -4,6 +4,7 @@ import { type BatchWriter, writeBatch } from "../../storage/batch-writer.ts";
 import type { Database } from "../../storage/database.ts";
 import { openDatabase } from "../../storage/open.ts";
 import { openWriterChannel, type WriterChannel } from "../../storage/writer/writer-channel.ts";
+import { startTracing, type Tracing } from "../tracing/start-tracing.ts";
 import type { HostCommand, HostedReport } from "./thread-protocol.ts";
 
 /** The work of a thread, until the host closes it. */
@@ -47,10 +48,13 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
   const measures = createSharedMeasures((series) => post({ kind: "measured", series }));
   let work: ThreadWork<Message> | null = null;
   let writing: WriterChannel | null = null;
+  let tracing: Tracing | null = null;
   let closeDatabase = () => {};
 
   const open = async (options: Options, channel: MessagePort) => {
     const { writesTogether = false } = program;
+    // Another thread of the process reports why exports fail.
+    tracing = await startTracing(process.env);
     const { write } = (writing = openWriterChannel(channel, writesTogether));
     const own = openDatabase({ url: options.url, ...(cacheKib === undefined ? {} : { cacheKib }) });
     closeDatabase = () => own.close();
@@ -72,6 +76,7 @@ export function runThreadProgram<Options extends { readonly url: string }, Messa
         return writing?.changed(command.change);
       case "close":
         await work?.close();
+        await tracing?.close();
         closeDatabase();
         post({ kind: "closed" });
     }

@@ -1,3 +1,5 @@
+import type { Span } from "@opentelemetry/api";
+
 import type { Clock } from "../../core/clock.ts";
 import type { EndpointAnswer, Outgoing, Send } from "../egress/outgoing.ts";
 import type { Attempts } from "../subscriptions/attempts.ts";
@@ -11,6 +13,7 @@ import {
   retryAllowance,
   retryRestMs,
 } from "../endpoint/endpoint.ts";
+import { endAttemptSpan, startAttemptSpan } from "./attempt-span.ts";
 import type { AttemptKind } from "./lane-table.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import type { PendingDeliveries } from "./pending-deliveries.ts";
@@ -74,9 +77,13 @@ function firstSendMs(ratePerMinute: number | null, lastSentMs: number | null, no
   return Math.min(lastSentMs, now) + intervalMs(ratePerMinute);
 }
 
+/** The subscription that a sender serves. */
+type SentSubscription = Pick<SubscriptionRecord, "id" | "log" | "config" | "trouble">;
+
 /** A sender: its parts, and what it remembers. */
 interface SenderState {
   readonly deps: SenderDeps;
+  readonly subscription: SentSubscription;
   readonly config: SubscriptionConfig;
   endpoint: Endpoint;
   /** Deliveries in flight; for those that are left behind, the function to call when they end. */
@@ -127,12 +134,17 @@ async function send(state: SenderState, delivery: PreparedDelivery, kind: Attemp
   sending.set(delivery, null);
   if (kind === "retry") state.retriesInFlight += 1;
   state.lastAttempt = now;
+  let traced: Span | null = null;
+  let answer: EndpointAnswer | null = null;
   try {
-    const request = deliveryRequest(config.url, delivery.message, deps.secrets, now);
-    if ((config.keepAttempts ?? 0) > 0) request.keptBytes = KEPT_ANSWER;
-    const answer = await deps.send(request, state.cut.signal);
+    const outgoing = deliveryRequest(config.url, delivery.message, deps.secrets, now);
+    if ((config.keepAttempts ?? 0) > 0) outgoing.keptBytes = KEPT_ANSWER;
+    const { request, span } = startAttemptSpan(outgoing, delivery, state.subscription);
+    traced = span;
+    answer = await deps.send(request, state.cut.signal);
     if (!state.hasEnded) settle(state, delivery, kind, { request, answer });
   } finally {
+    endAttemptSpan(traced, answer);
     if (kind === "retry") state.retriesInFlight -= 1;
     sending.get(delivery)?.();
     sending.delete(delivery);
@@ -185,14 +197,13 @@ function sendAll(state: SenderState, now: number): number | null {
   return null;
 }
 
-export function createSender(
-  deps: SenderDeps,
-  { config, trouble }: Pick<SubscriptionRecord, "config" | "trouble">,
-): Sender {
+export function createSender(deps: SenderDeps, subscription: SentSubscription): Sender {
+  const { config, trouble } = subscription;
   const { clock, attempts, leftBehind } = deps;
   const now = clock.now();
   const state: SenderState = {
     deps,
+    subscription,
     config,
     endpoint: endpointAtStart(trouble, { concurrency: config.concurrency, now }),
     sending: new Map(),

@@ -1,0 +1,107 @@
+import {
+  type Attributes,
+  type Context,
+  createTraceState,
+  type Link,
+  ProxyTracerProvider,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api";
+
+import { errorText } from "./error-text.ts";
+import { type TraceContext, traceContextOf, traceIdOf } from "./trace-context.ts";
+
+/** Name of the instrumentation. */
+const NAME = "kilde";
+
+/** Returns the tracer of the process; null: the process records no traces, and nothing is to be spent on them. */
+export function currentTracer(): Tracer | null {
+  const provider = trace.getTracerProvider();
+  if (!(provider instanceof ProxyTracerProvider)) return provider.getTracer(NAME);
+  return provider.getDelegateTracer(NAME) ?? null;
+}
+
+/** Returns a context in the form of the API. */
+function spanContextOf(context: TraceContext): SpanContext {
+  const { traceparent, tracestate } = context;
+  return {
+    traceId: traceIdOf(context),
+    spanId: traceparent.slice(36, 52),
+    traceFlags: Number.parseInt(traceparent.slice(53, 55), 16),
+    isRemote: true,
+    ...(tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }),
+  };
+}
+
+/** Returns the context whose span is the parent; null: the span begins a trace. */
+export function parentContext(parent: TraceContext | null): Context {
+  return parent === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, spanContextOf(parent));
+}
+
+/** Returns the context of a span for headers, whether the span is sampled or not; null: its tracer records nothing. */
+export function contextOf(span: Span): TraceContext | null {
+  const { traceId, spanId, traceFlags, traceState } = span.spanContext();
+  const flags = traceFlags.toString(16).padStart(2, "0");
+  return traceContextOf(`00-${traceId}-${spanId}-${flags}`, traceState?.serialize());
+}
+
+/** Most links of a span: the default of OpenTelemetry, beyond which a span drops them. */
+const MOST_LINKS = 128;
+
+/**
+ * Returns links to the contexts of events, each once. An event may be years old, so no span has it as its parent: the trace
+ * that it came from has ended.
+ */
+export function linksTo(contexts: Iterable<TraceContext | null>): Link[] {
+  const links = new Map<string, Link>();
+  for (const context of contexts) {
+    if (context === null || links.has(context.traceparent)) continue;
+    links.set(context.traceparent, { context: spanContextOf(context) });
+    if (links.size === MOST_LINKS) break;
+  }
+  return [...links.values()];
+}
+
+/** Ends a span; with an error, if it has failed. */
+export function endSpan(
+  span: Span,
+  failure: { readonly type: string; readonly message: string } | null,
+): void {
+  if (failure !== null) {
+    span.setAttribute("error.type", failure.type);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
+  }
+  span.end();
+}
+
+/** Describes a thrown error for {@link endSpan}. */
+export function failureOf(error: unknown): { readonly type: string; readonly message: string } {
+  return { type: error instanceof Error ? error.name : "_OTHER", message: errorText(error) };
+}
+
+/** What a span about messages describes, for {@link messagingAttributes}. */
+export interface MessagingOperation {
+  readonly name: "append" | "project" | "deliver" | "handle";
+  readonly type: "send" | "process";
+  /** Path of a log: `/events`, `/feeds/users/v1`. */
+  readonly log: string;
+  readonly events: number;
+  /** A consumer, a feed or a subscription. */
+  readonly group?: string;
+}
+
+/** Attributes of a span by the semantic conventions for messaging. */
+export function messagingAttributes({ name, type, log, events, group }: MessagingOperation): Attributes {
+  return {
+    "messaging.system": "kilde",
+    "messaging.operation.name": name,
+    "messaging.operation.type": type,
+    "messaging.destination.name": log,
+    ...(group === undefined ? {} : { "messaging.consumer.group.name": group }),
+    ...(events === 1 ? {} : { "messaging.batch.message_count": events }),
+  };
+}

@@ -1,0 +1,162 @@
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { trace } from "@opentelemetry/api";
+import { createClient } from "kilde/client";
+import { createConsumer, feed, memoryStore } from "kilde/consumer";
+
+import { startTracing, type Tracing } from "../../../src/runtime/tracing/start-tracing.ts";
+import { jsonPost, type WireEvent } from "../../support/app.ts";
+import { eventually } from "../../support/eventually.ts";
+import { runsOn } from "../../support/tested-on.ts";
+import { cleanUp, emptyFolder, serve, type Served } from "../../cli/support.ts";
+import { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
+
+runsOn(["file"]);
+cleanUp();
+
+const CONFIG = `
+  import { defineConfig, defineFeed } from "kilde";
+  import { z } from "zod";
+  const contract = { Registered: z.object({ name: z.string() }) };
+  export default defineConfig({ feeds: [defineFeed({
+    name: "users", version: 1, events: contract, contract,
+    publish: { Registered: ({ data }) => ({ type: "Registered", data }) },
+  })] });`;
+
+const stops: (() => unknown)[] = [];
+let own: Tracing | null = null;
+
+afterEach(async () => {
+  await own?.close();
+  own = null;
+  trace.disable();
+  for (const stop of stops.splice(0).toReversed()) await stop();
+});
+
+const VARIABLES = [
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_PROTOCOL",
+  "OTEL_BSP_SCHEDULE_DELAY",
+] as const;
+afterAll(() => {
+  for (const name of VARIABLES) delete process.env[name];
+});
+
+async function startTraced(more: Readonly<Record<string, string>> = {}) {
+  const collector = startCollector();
+  stops.push(() => collector.stop());
+  const environment = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+    OTEL_BSP_SCHEDULE_DELAY: "50",
+    ...more,
+  };
+  const cwd = emptyFolder();
+  writeFileSync(join(cwd, "kilde.config.ts"), CONFIG);
+  const server = await serve(cwd, ["--egress-allow", "127.0.0.1"], {
+    environment: { ...environment, KILDE_SECRET_KEYS: `k1:${Buffer.alloc(32, 7).toString("base64")}` },
+  });
+  return { collector, server, environment };
+}
+
+function spanNamed({ spans }: Collector, name: string): Promise<ReceivedSpan> {
+  return eventually(() => spans.find((span) => span.name === name));
+}
+
+async function firstEvent({ url }: Served, path: string): Promise<WireEvent> {
+  const events = await eventually(async () => {
+    const page = (await (await fetch(url + path)).json()) as WireEvent[];
+    return page.length > 0 && page;
+  });
+  const [event] = events;
+  if (event === undefined) throw new Error("no event");
+  return event;
+}
+
+test("one trace can be followed from the client's append to the handler of the last consumer", async () => {
+  const { collector, server, environment } = await startTraced();
+  Object.assign(process.env, environment);
+  own = await startTracing(environment);
+  const received: Headers[] = [];
+  const consumer = createConsumer({
+    url: server.url,
+    feed: feed<{ Registered: { name: string } }>("users/v1"),
+    name: "cards",
+    store: memoryStore(),
+    handle: () => {},
+  });
+  const hook = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch(request) {
+      received.push(request.headers);
+      return new Response(null, { status: 204 });
+    },
+  });
+  stops.push(() => hook.stop(true));
+  const client = createClient({ url: server.url });
+  await client.subscriptions.create({ source: "/feeds/users/v1", url: `http://127.0.0.1:${hook.port}/hook` });
+  await client.append("user-1", { type: "Registered", data: { name: "Ida" } });
+  consumer.start();
+
+  const append = await spanNamed(collector, "append /events");
+  const post = await spanNamed(collector, "POST /streams/{stream}");
+  expect(post).toMatchObject({
+    service: "kilde",
+    kind: 2,
+    traceId: append.traceId,
+    parentSpanId: append.spanId,
+  });
+  const traceparent = `00-${post.traceId}-${post.spanId}-01`;
+  expect(await firstEvent(server, "/events")).toMatchObject({ traceparent });
+  expect(await firstEvent(server, "/feeds/users/v1")).toMatchObject({ traceparent });
+
+  const link = expect.objectContaining({ traceId: post.traceId, spanId: post.spanId });
+  const project = await spanNamed(collector, "project /feeds/users/v1");
+  const deliver = await spanNamed(collector, "deliver /feeds/users/v1");
+  const handle = await spanNamed(collector, "handle /feeds/users/v1");
+  await consumer.stop();
+  for (const span of [project, deliver, handle]) {
+    expect(span.links).toEqual([link]);
+    expect(span.parentSpanId ?? "").toBe("");
+    expect(span.traceId).not.toBe(post.traceId);
+    expect(span.hasFailed).toBe(false);
+  }
+  expect(project.attributes).toMatchObject({
+    "messaging.system": "kilde",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": "/events",
+    "messaging.consumer.group.name": "/feeds/users/v1",
+    "kilde.published_events": 1,
+  });
+  expect(deliver.attributes).toMatchObject({ "http.response.status_code": 204 });
+  expect(handle.attributes).toMatchObject({
+    "messaging.consumer.group.name": "cards",
+    "messaging.message.id": "1",
+  });
+  const [headers] = received;
+  expect(headers?.get("traceparent")).toBe(`00-${deliver.traceId}-${deliver.spanId}-01`);
+});
+
+test("a context that is not sampled is stored as well, and exports nothing", async () => {
+  const { collector, server } = await startTraced();
+  const stated = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  const post = jsonPost({ events: [{ type: "Registered", data: { name: "Ida" } }] });
+  const headers = new Headers(post.headers);
+  headers.set("traceparent", stated);
+  await fetch(`${server.url}/streams/user-1`, { ...post, headers });
+  const { traceparent } = (await firstEvent(server, "/events")) as WireEvent & {
+    readonly traceparent?: string;
+  };
+  expect(traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
+  await spanNamed(collector, "GET /events");
+  expect(collector.spans.filter(({ name }) => name === "POST /streams/{stream}")).toEqual([]);
+});
+
+test("spans are exported as protobuf unless the environment names JSON", async () => {
+  const { collector, server } = await startTraced({ OTEL_EXPORTER_OTLP_PROTOCOL: "" });
+  await fetch(`${server.url}/health`);
+  await eventually(() => collector.mediaTypes.has("application/x-protobuf"));
+});

@@ -14,6 +14,7 @@ import type { CliContext } from "./context.ts";
 import { databaseError, makeFolder, missingFiles } from "./database.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { examples } from "./options.ts";
+import { readableLine } from "./readable-line.ts";
 import { settingOptions, statedFlags } from "./setting-options.ts";
 
 /** Time for the last commits of a shutdown, after the time for requests. */
@@ -142,7 +143,7 @@ async function serve(context: CliContext, flags: Readonly<Record<string, unknown
   const settings = await loadSettings({ ...context, flags });
   const stop = stopRequested(context);
   context.outliveReader();
-  const log = createLog(settings.logLevel);
+  const log = createLog(settings.logLevel, context.stdout.isTerminal ? readableLine : null);
   const tracing = await traces(context, log);
   const created = missingFiles(servedDatabases(settings), context.cwd);
   const running = await start(context, settings, log);

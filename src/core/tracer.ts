@@ -83,7 +83,7 @@ export function failureOf(error: unknown): { readonly type: string; readonly mes
   return { type: error instanceof Error ? error.name : "_OTHER", message: errorText(error) };
 }
 
-/** What a span about messages describes, for {@link messagingAttributes}. */
+/** The operation on events that a span describes, for {@link messagingAttributes}. */
 export interface MessagingOperation {
   readonly name: "append" | "project" | "deliver" | "handle";
   readonly type: "send" | "process";

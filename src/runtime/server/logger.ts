@@ -15,8 +15,11 @@ export interface ServerLog {
   flush(): void;
 }
 
-/** Creates a log that writes JSON lines to standard output. */
-export function createLog(level: string): ServerLog {
+/**
+ * Creates a log that writes JSON lines to standard output. With `format`, a person reads there: each line is formatted, and
+ * written at once.
+ */
+export function createLog(level: string, format: ((line: string) => string) | null = null): ServerLog {
   let gathered = "";
   const flush = () => {
     if (gathered === "") return;
@@ -24,8 +27,8 @@ export function createLog(level: string): ServerLog {
     gathered = "";
   };
   const write = (line: string) => {
-    gathered += line;
-    if (gathered.length >= GATHERED_CHARACTERS) flush();
+    gathered += format === null ? line : format(line);
+    if (format !== null || gathered.length >= GATHERED_CHARACTERS) flush();
   };
   repeat(FLUSH_INTERVAL_MS, flush);
   return { logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write }), flush };

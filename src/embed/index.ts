@@ -149,6 +149,7 @@ export async function createKilde(given: KildeOptions = {}): Promise<Kilde> {
         basePath,
         onAccess: null,
         onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+        loadMeasured: async () => (await import("../http/service/measured.ts")).registerMeasured,
         docs: null,
         consoleFiles: null,
       });

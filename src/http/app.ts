@@ -43,6 +43,7 @@ export interface AppOptions
       | "sent"
       | "committed"
       | "process"
+      | "loadMeasured"
       | "newestBackup"
       | keyof Budgets
       | "parseLarge"
@@ -55,6 +56,8 @@ export interface AppOptions
   readonly budgets?: Budgets;
   /** Default: the process is not measured. */
   readonly process?: AppDeps["process"];
+  /** Default: nothing is measured. */
+  readonly loadMeasured?: AppDeps["loadMeasured"];
   /** Default: no backup is known. */
   readonly newestBackup?: AppDeps["newestBackup"];
   /** Reads large bodies. Default: in this thread. */
@@ -144,9 +147,10 @@ export function createDeps(
   };
   const { measures } = options;
   const measured = { sent: createSentEvents(measures), committed: createCommittedEvents(measures) };
-  const { process = null, newestBackup = () => Promise.resolve(null) } = options;
+  const { process = null, loadMeasured = null, newestBackup = () => Promise.resolve(null) } = options;
   const own = {
     process,
+    loadMeasured,
     newestBackup,
     basePath,
     compress: compresses,

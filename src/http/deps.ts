@@ -23,6 +23,7 @@ import type { SentEvents } from "./log/sent-events.ts";
 import type { ParseLarge } from "./wire/parsing.ts";
 import type { RequestSchemas } from "./openapi/schemas.ts";
 import type { OnFault } from "./pipeline/failures.ts";
+import type { RegisterMeasured } from "./service/measured.ts";
 import type { MeasuredProcess } from "./service/measured-process.ts";
 import type { ConsoleFiles } from "./service/console.ts";
 import type { Docs } from "./service/docs.ts";
@@ -52,6 +53,8 @@ export interface AppDeps {
   readonly activity: ActivityRecorder;
   /** Counts what this process does for the store. */
   readonly measures: StoreMeasures;
+  /** Loads the writer of `measures`; null: nothing is measured. */
+  readonly loadMeasured: (() => Promise<RegisterMeasured>) | null;
   /** The process, which serves other stores as well where there are tenants; null: it is not Kilde's alone. */
   readonly process: MeasuredProcess | null;
   /** When the newest backup was finished, in milliseconds since 1970; null: no backup is known. */

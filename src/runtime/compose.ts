@@ -13,7 +13,7 @@ import {
 } from "../administration/denials.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
-import { createStoreMeasures, type StoreMeasures } from "../core/measures.ts";
+import type { StoreMeasures } from "../core/measures.ts";
 import { type Feeds, openFeeds } from "../feeds/feeds.ts";
 import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
 import { CLEAR_BACKOFF, clearJob } from "../feeds/lifecycle/clear.ts";
@@ -92,8 +92,8 @@ export interface Platform {
   readonly denials?: DenialMemory;
   /** Whether to index the correlations of events. */
   readonly correlations: boolean;
-  /** Default: begin at zero. */
-  readonly measures?: StoreMeasures;
+  /** Counts what the process does for the store. */
+  readonly measures: StoreMeasures;
   /** The objectives of the store; null: those that other processes state. */
   readonly objectives: readonly Objective[] | null;
   /** Whether other processes may write to the database. */
@@ -148,7 +148,7 @@ function startTimedJobs(
 /** Opens the activity recorder, the reader, the writer, feeds and webhooks of one database, and connects them. */
 export function composeStore(platform: Platform, registered: readonly RegisteredFeed[]): ComposedStore {
   const { database, clock, limits, pollIntervalMs, heads, reading } = platform;
-  const { measures = createStoreMeasures() } = platform;
+  const { measures } = platform;
   const own = { database, clock, limits, pollIntervalMs, ...(heads === undefined ? {} : { heads }) };
   let background = NO_BACKGROUND;
   const reader = openLogReader(reading ?? own, EVENT_LOG_ADDRESS);

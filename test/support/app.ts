@@ -192,6 +192,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     onAccess: null,
     onFault: (error) => faults.push(error),
     docs: options.docs ?? null,
+    loadMeasured: async () => (await import("../../src/http/service/measured.ts")).registerMeasured,
     recentHeads: options.recentHeads ?? null,
     consoleFiles: options.consoleFiles ?? null,
   });

@@ -1,5 +1,6 @@
 import { createAccessMemory } from "../../src/access/key-memory.ts";
 import { nodeDigest } from "../../src/access/node-digest.ts";
+import { createStoreMeasures } from "../../src/core/measures.ts";
 import type { RegisteredFeed } from "../../src/feeds/lifecycle/register.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { startLoop } from "../../src/jobs/loop.ts";
@@ -33,6 +34,7 @@ export function composeTestStore(
       correlations: false,
       objectives: null,
       isShared: false,
+      measures: createStoreMeasures(),
       openDelivery: (onChange) => createDeliveryPort({ secretKeys: [], egressAllow: [] }, onChange),
       startJob: (kind, job, backoff) =>
         startLoop(kind === "alarm" ? NO_ALARMS : job, {

@@ -1,9 +1,16 @@
-import { metricDescriptions } from "../../http/service/metrics.ts";
+import { MEASURED_METRICS } from "../../core/measured-metrics.ts";
+import { gaugeDescriptions } from "../../http/service/metrics.ts";
 import { code, referencePage, table } from "./markdown.ts";
 
 /** The metrics of `GET /metrics`. */
 export function metricsPage(): string {
-  const rows = metricDescriptions().map(({ name, type, help, labelNames }) => [
+  const gauges = gaugeDescriptions().map((gauge) => ({ ...gauge, type: "gauge" }));
+  const measured = Object.entries(MEASURED_METRICS).map(([name, { bounds, ...metric }]) => ({
+    ...metric,
+    name: `kilde_${name}`,
+    type: bounds === null ? "counter" : "histogram",
+  }));
+  const rows = [...gauges, ...measured].map(({ name, type, help, labelNames }) => [
     code(name),
     type,
     labelNames.map(code).join(", "),

@@ -63,6 +63,8 @@ function summed(series: readonly Series[]): readonly Series[] {
   return [...sums.values()];
 }
 
+export type RegisterMeasured = typeof registerMeasured;
+
 /** Adds the counters and histograms of stores to a registry. `ownNames`: the labels that distinguish them. */
 export function registerMeasured(
   registry: Registry,

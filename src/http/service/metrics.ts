@@ -2,14 +2,12 @@
 import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
 
-import { MEASURED_METRICS } from "../../core/measured-metrics.ts";
 import { correlationProgress } from "../../log/read/correlations.ts";
 import { readHead } from "../../log/read/subjects.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
 import { feedGauges } from "../feeds/metrics.ts";
 import { consumerGauges } from "../consumers/metrics.ts";
 import type { AppDeps } from "../deps.ts";
-import { registerMeasured } from "./measured.ts";
 import { readiness } from "./service.ts";
 import { type GaugeOf, subscriptionGauges } from "../subscriptions/metrics.ts";
 
@@ -173,10 +171,11 @@ export async function metricsOf(stores: readonly Measured[]) {
     new Gauge({ name: `kilde_${name}`, help, labelNames: [...own, ...labelNames], registers: [registry] });
   const measure = storeGauges(gauge);
   const counted = stores.flatMap(({ labels, deps }) =>
-    deps === null ? [] : [{ labels, measures: deps.measures, process: deps.process }],
+    deps === null ? [] : [{ labels, measures: deps.measures, deps }],
   );
-  const [{ process } = { process: null }] = counted;
-  registerMeasured(registry, own, [
+  const { process = null, loadMeasured = null } = counted[0]?.deps ?? {};
+  const register = await loadMeasured?.();
+  register?.(registry, own, [
     ...counted,
     ...(process === null ? [] : [{ labels: {}, measures: process.measures }]),
   ]);
@@ -207,29 +206,24 @@ export function metricsAnswer({ text, mediaType }: Awaited<ReturnType<typeof met
   return new Response(text, { headers: { "Content-Type": mediaType, "Cache-Control": "no-store" } });
 }
 
-/** A metric as its documentation lists it. */
-export interface MetricDescription {
+/** A gauge as its documentation lists it. */
+export interface GaugeDescription {
   readonly name: string;
-  readonly type: "gauge" | "counter" | "histogram";
   readonly help: string;
   readonly labelNames: readonly string[];
 }
 
-/** Describes every metric that a process may have, without measuring. */
-export function metricDescriptions(): readonly MetricDescription[] {
-  const descriptions: MetricDescription[] = [];
+/** Describes every gauge that a process may have, without measuring. */
+export function gaugeDescriptions(): readonly GaugeDescription[] {
+  const descriptions: GaugeDescription[] = [];
   const describe: GaugeOf = (name, help, labelNames = []) => {
-    descriptions.push({ name: `kilde_${name}`, type: "gauge", help, labelNames });
+    descriptions.push({ name: `kilde_${name}`, help, labelNames });
     return new Gauge({ name, help, labelNames: [...labelNames], registers: [] });
   };
   storeGauges(describe);
   describe(...REPLICA_HEAD);
   describe(...CORRELATIONS_LAG);
   describe(...TENANT_UP);
-  descriptions.push({ ...RESIDENT_MEMORY, type: "gauge", labelNames: [] });
-  for (const [name, { help, labelNames, bounds }] of Object.entries(MEASURED_METRICS)) {
-    const type = bounds === null ? "counter" : "histogram";
-    descriptions.push({ name: `kilde_${name}`, type, help, labelNames });
-  }
+  descriptions.push({ ...RESIDENT_MEMORY, labelNames: [] });
   return descriptions;
 }

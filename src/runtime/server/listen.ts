@@ -54,6 +54,7 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
     corsOrigins: settings.corsOrigin,
     onAccess: accessLogOf(settings, logger),
     onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
+    loadMeasured: async () => (await import("../../http/service/measured.ts")).registerMeasured,
     newestBackup: () => newestBackupMs(settings.backupFolder ?? null),
     docs: docsFiles,
     consoleFiles,

@@ -36,3 +36,9 @@ export const ALARM_END = z.strictObject({
   from: z.enum(["late", "silent"]).describe("The alarm that ends"),
   ...END_FIGURES,
 });
+
+/** The contact in an alarm that needs no objective. */
+export const STATED_CONTACT = z
+  .string()
+  .optional()
+  .describe("Whom the alarm is for, if an objective of the feed or subscription states it");

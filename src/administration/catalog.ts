@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { ALARM, ALARM_END, END_FIGURES } from "./alarm-data.ts";
+import { ALARM, ALARM_END, END_FIGURES, STATED_CONTACT } from "./alarm-data.ts";
 
 /*
  * The catalog of the entries in the log of administration. The subject of an entry is the path of the resource that was
@@ -104,6 +104,7 @@ export const ENTRY_TYPES = {
       principal: noOne,
       position: z.int().describe("Position of the event in the feed's source"),
       subject: z.string().describe("Subject of the event"),
+      contact: STATED_CONTACT,
     }),
   },
   "kilde.feed.resumed": {
@@ -148,12 +149,12 @@ export const ENTRY_TYPES = {
   "kilde.subject.blocked": {
     meaning: "An endpoint rejected an event, which blocks its subject",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal: noOne, ...ofSubscription }),
+    data: z.strictObject({ principal: noOne, ...ofSubscription, contact: STATED_CONTACT }),
   },
   "kilde.subject.healed": {
     meaning: "An endpoint accepted the event that blocked a subject",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal: noOne, ...ofSubscription }),
+    data: z.strictObject({ principal: noOne, ...ofSubscription, contact: STATED_CONTACT }),
   },
   "kilde.subject.skipped": {
     meaning: "The event that blocked a subject was skipped",
@@ -213,7 +214,7 @@ export const ENTRY_TYPES = {
   "kilde.subscription.down": {
     meaning: "The endpoint of a subscription is down",
     subject: "/subscriptions/{subscription}",
-    data: z.strictObject({ principal: noOne, reason: z.string() }),
+    data: z.strictObject({ principal: noOne, reason: z.string(), contact: STATED_CONTACT }),
   },
   "kilde.subscription.late": {
     meaning: "A subscription has an event to deliver for longer than its objective allows",

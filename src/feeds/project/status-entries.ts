@@ -1,7 +1,11 @@
 import { entry, recordEntries } from "../../administration/entry.ts";
+import { withContact } from "../../administration/objectives/contact.ts";
 import type { Statement } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import type { FeedStatus, ProjectionFailure } from "../record.ts";
+
+/** Arguments: 3 path of the feed, 4 type, 5 data. */
+const ENTRY = `(select json_array(json_array(?3, ?4, ${withContact("?5", "feed", "?3")})))`;
 
 export interface StatusChange {
   readonly before: FeedStatus;
@@ -24,6 +28,6 @@ export function statusEntries(
     return recordEntries([entry(name, "kilde.feed.live", { principal: null })], now, "always");
   if (next !== "halted" || failure === null) return [];
   const { position, subject } = failure;
-  const halted = entry(name, "kilde.feed.halted", { principal: null, position, subject });
-  return recordEntries([halted], now, "always");
+  const [path, type, data] = entry(name, "kilde.feed.halted", { principal: null, position, subject });
+  return recordEntries({ sql: ENTRY, args: [path, type, JSON.stringify(data)] }, now, "always");
 }

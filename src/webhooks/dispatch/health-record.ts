@@ -1,4 +1,5 @@
 import type { EntryType } from "../../administration/catalog.ts";
+import { withContact } from "../../administration/objectives/contact.ts";
 import type { EventsBeside } from "../../log/append/append-beside.ts";
 import { subscriptionPath } from "../subscriptions/delivered-filter.ts";
 import type { StoredProgress } from "./progress.ts";
@@ -45,9 +46,12 @@ export interface HealthRecord {
 
 type Row = readonly [subject: number | null, type: EntryType, data: object];
 
-/** Arguments: 3 path of the subscription, 4 JSON of `Row`s. The data of a row with a subject gets the subject's name. */
-const ENTRIES = `(select json_group_array(json_array(?3, entry.value ->> 1, iif(entry.value ->> 0 is null, entry.value ->> 2,
-    json_set(entry.value ->> 2, '$.subject', (select name from subjects where id = entry.value ->> 0)))))
+/** SQL: the data of a row; that of a row with a subject gets the subject's name. */
+const DATA = `iif(entry.value ->> 0 is null, entry.value ->> 2,
+    json_set(entry.value ->> 2, '$.subject', (select name from subjects where id = entry.value ->> 0)))`;
+
+/** Arguments: 3 path of the subscription, 4 JSON of `Row`s, 5 id of the subscription. */
+const ENTRIES = `(select json_group_array(json_array(?3, entry.value ->> 1, ${withContact(DATA, "subscription", "?5")}))
   from json_each(?4) as entry)`;
 
 /** Changes of a save, by subject. */
@@ -86,7 +90,7 @@ export function createHealthRecord(
   /** The database adds the names of single subjects. */
   const data = (count: number) => ({ principal: null, source, subject: null, count });
   const entriesOf = (rows: readonly Row[]): EventsBeside | null =>
-    rows.length === 0 ? null : { sql: ENTRIES, args: [subscriptionPath(id), JSON.stringify(rows)] };
+    rows.length === 0 ? null : { sql: ENTRIES, args: [subscriptionPath(id), JSON.stringify(rows), id] };
 
   /** The entries about changes that were counted until a minute had passed. */
   const countedRows = ({ blocked: newly, healed }: SubjectTally): Row[] => [

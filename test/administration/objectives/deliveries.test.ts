@@ -6,7 +6,7 @@ import { openDatabase } from "../../../src/storage/open.ts";
 import { cleanUp, databaseOf, emptyFolder, serve } from "../../cli/support.ts";
 import { eventually } from "../../support/eventually.ts";
 import { runsOn } from "../../support/tested-on.ts";
-import { call, environment, receiverForEachTest, subscribe } from "../deliveries.ts";
+import { append, call, entries, environment, receiverForEachTest, subscribe } from "../deliveries.ts";
 import { alarmOf } from "./objectives.ts";
 
 runsOn(["file", "sqld"]);
@@ -54,4 +54,27 @@ test("a webhook delivers each alarm of a server's configuration once, also when 
     ["/events/consumers/cards", "consumer.silent", { contact: "#team-cards", objectiveSeconds: 120 }],
     ["/events/consumers/cards", "consumer.recovered", { from: "silent", contact: "#team-cards" }],
   ]);
+}, 60_000);
+
+test("blocked and healed subjects name the contact of the subscription's objective", async () => {
+  const folder = emptyFolder();
+  let server = await serve(folder, [], { environment });
+  const path = await subscribe(server, receiver.url);
+  await server.stop();
+  const id = path.replace("/subscriptions/", "");
+  const objectives = { subscriptions: { [id]: { lag: "1h", contact: "#team-crm" } } };
+  writeFileSync(join(folder, "kilde.config.ts"), `export default ${JSON.stringify({ objectives })};`);
+  server = await serve(folder, [], { environment });
+  receiver.statusOf = () => 400;
+  await append(server, "bad");
+  await eventually(async () => (await entries(server, "?type=kilde.subject.blocked")).length === 1);
+  receiver.statusOf = () => 204;
+  await call(server, `${path}/blocked/bad/retry`, { method: "POST" });
+  await eventually(async () => (await entries(server, "?type=kilde.subject.healed")).length === 1);
+  const data = { principal: null, source: "/events", subject: "bad", count: 1, contact: "#team-crm" };
+  expect((await entries(server)).slice(-2)).toEqual([
+    [path, "kilde.subject.blocked", data],
+    [path, "kilde.subject.healed", data],
+  ]);
+  await server.stop();
 }, 60_000);

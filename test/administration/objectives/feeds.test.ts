@@ -124,3 +124,16 @@ test("a process that does not know a feed leaves its alarms as they are", async 
   await look();
   expect(await alarms()).toEqual(["/feeds/orders/v1 feed.late"]);
 });
+
+test("a feed that halts names the contact of its objective", async () => {
+  const halts = async () =>
+    (await app.get(ALARMS_QUERY)).filter(({ type }) => type === "kilde.feed.halted").map(alarmOf);
+  await app.append("s", { type: "Bad" });
+  await (
+    await open(feed(ORDERS, { lagSeconds: 60 }))
+  )();
+  await project(ORDERS);
+  expect(await halts()).toEqual([
+    ["/feeds/orders/v1", "feed.halted", { principal: null, position: 1, subject: "s", contact: "#team" }],
+  ]);
+});

@@ -31,6 +31,9 @@ const RECORDS = [
   `update events set extensions = '{"correlationid":"order-1"}' where key = 2`,
   "insert into event_correlations (correlation, position) values ('order-1', 2)",
   "insert into correlation_progress (log, position) values (0, 6)",
+  `insert into objectives (kind, name, lag, since) values ('consumer', 'reader', 30, ${TIME})`,
+  `insert into objective_states (kind, name, resource, measure, missed, since, position)
+    values ('consumer', 'reader', '/events/consumers/reader', 'lag', 1, ${TIME}, 1)`,
   // As an append by a sender with a name stores its key.
   "insert into idempotency select null, 'cards' || char(31) || key, fingerprint, base, results, recorded from idempotency",
 ];
@@ -321,6 +324,12 @@ const CORRUPTIONS: readonly (readonly [name: string, sql: string, check: string]
     "attempts that cannot be read",
     "update subscription_attempts set attempts = '{}'",
     "attempts can be read",
+  ],
+  ["an objective whose limit is a text", "update objectives set lag = 'soon'", "objectives can be read"],
+  [
+    "the state of an objective beyond the log",
+    "update objective_states set position = 99",
+    "states of objectives are within the log of administration",
   ],
   [
     "a kept attempt that cannot be read",

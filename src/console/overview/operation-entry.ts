@@ -44,6 +44,8 @@ function viewOf(resource: string): OperationEntry["view"] {
       return { name: "stream", query: { name: names.join("/") } };
     case "subscriptions":
       return { name: `webhooks/${names[0] ?? ""}` };
+    case "keys":
+      return names[0] === undefined ? null : { name: `keys/${names[0]}` };
     default:
       return null;
   }

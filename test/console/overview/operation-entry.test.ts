@@ -26,7 +26,8 @@ test.each([
     { name: "consumers", query: { log: "/feeds/users/v1", consumer: "c d" } },
   ],
   ["/events/consumers/cards", { name: "consumers", query: { log: "/events", consumer: "cards" } }],
-  ["/keys/key_1", null],
+  ["/keys/key_1", { name: "keys/key_1" }],
+  ["/keys", null],
   ["/streams/%", { name: "stream", query: { name: "%" } }],
 ])("operations: an entry about %s leads to its view", (subject, view) => {
   expect(entry("kilde.test", subject).view).toEqual(view);

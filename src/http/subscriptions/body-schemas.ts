@@ -25,6 +25,7 @@ const pauseBody = z
       .string()
       .min(1)
       .max(200)
+      .refine((text) => !text.includes("\0"), "must not contain U+0000")
       .optional()
       .openapi({ description: "Unless given, the reason that the request states, or `requested`" }),
   })

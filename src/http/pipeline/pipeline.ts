@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { ANONYMOUS, isAdmittedFreely, type Principal } from "../../access/principal.ts";
 import type { KildeError } from "../../core/errors.ts";
 import { type TraceContext, traceIdOf } from "../../core/trace-context.ts";
-import { loggedSender, loggedSizes, type OnAccess } from "./access-log.ts";
+import { accessEntry, type OnAccess } from "./access-log.ts";
 import type { Authenticate, IdentifiedSender } from "./authentication.ts";
 import { belowBasePath, isBelow } from "./base-path.ts";
 import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
@@ -138,17 +138,18 @@ export function createPipeline({
     if (at.onAccess === null && trace.span === null) return response;
     const path = pathOf(request, at.basePath);
     endRequestTrace(trace, { method, path, route, status, requestId });
-    at.onAccess?.({
-      requestId,
-      method,
-      path,
-      ...(route === null ? {} : { route }),
-      status,
-      ...loggedSender(request, sender?.principal ?? ANONYMOUS),
-      ...loggedSizes(request, context?.bytes ?? null),
-      ...(trace.context === null ? {} : { traceId: traceIdOf(trace.context) }),
-      durationMs: Math.round(durationMs),
-    });
+    at.onAccess?.(
+      accessEntry(request, {
+        requestId,
+        path,
+        route,
+        status,
+        principal: sender?.principal ?? ANONYMOUS,
+        bytes: context?.bytes ?? null,
+        traceId: trace.context === null ? null : traceIdOf(trace.context),
+        durationMs: Math.round(durationMs),
+      }),
+    );
     return response;
   };
   return { fetch: (request) => run(request, null), refuse: (request, error) => run(request, error) };

@@ -1,3 +1,4 @@
+import { errorText } from "../../core/error-text.ts";
 import { systemClock } from "../../core/system-clock.ts";
 
 /** Longest wait for the last export, so that an absent collector does not delay the end of a process. */
@@ -5,7 +6,7 @@ const CLOSE_MS = 2_000;
 
 /** Exports traces until it is closed. */
 export interface Tracing {
-  /** Exports the spans that have ended. */
+  /** Exports the spans that have ended. Never rejects: a failed export must not fail the end of a process. */
   close(): Promise<void>;
 }
 
@@ -30,7 +31,21 @@ export async function startTracing(
   if (protocol !== "http/protobuf" && protocol !== "http/json") throw new UnsupportedProtocolError(protocol);
   const { startSdk } = await import("./sdk.ts");
   const sdk = startSdk({ encoding: protocol === "http/json" ? "json" : "protobuf", onFailure });
-  return { close: () => Promise.race([sdk.close(), systemClock.sleep(CLOSE_MS)]) };
+  return { close: () => closeInTime(sdk, onFailure) };
+}
+
+async function closeInTime(sdk: Tracing, onFailure: (message: string) => void): Promise<void> {
+  const over = new AbortController();
+  const late = systemClock.sleep(CLOSE_MS, over.signal).then(() => {
+    if (!over.signal.aborted) throw new Error(`the collector did not accept them within ${CLOSE_MS} ms`);
+  });
+  try {
+    await Promise.race([sdk.close(), late]);
+  } catch (error) {
+    onFailure(errorText(error));
+  } finally {
+    over.abort();
+  }
 }
 
 /** Traces cannot be exported by the protocol that the environment names. */

@@ -10,7 +10,7 @@ import { startTracing, type Tracing } from "../../../src/runtime/tracing/start-t
 import { jsonPost, type WireEvent } from "../../support/app.ts";
 import { eventually } from "../../support/eventually.ts";
 import { runsOn } from "../../support/tested-on.ts";
-import { cleanUp, emptyFolder, serve, type Served } from "../../cli/support.ts";
+import { cleanUp, emptyFolder, jsonLines, serve, type Served } from "../../cli/support.ts";
 import { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
 
 runsOn(["file"]);
@@ -160,3 +160,29 @@ test("spans are exported as protobuf unless the environment names JSON", async (
   await fetch(`${server.url}/health`);
   await eventually(() => collector.mediaTypes.has("application/x-protobuf"));
 });
+
+for (const [collector, status] of [
+  ["refuses spans", 400],
+  ["is overloaded", 503],
+] as const) {
+  test(`a server whose collector ${collector} stops in order, and logs that traces were not exported`, async () => {
+    const refusing = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("secret of the collector", { status }),
+    });
+    stops.push(() => refusing.stop(true));
+    // Nothing is exported before the end.
+    const environment = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${refusing.port}`,
+      OTEL_BSP_SCHEDULE_DELAY: "600000",
+    };
+    const server = await serve(emptyFolder(), [], { environment });
+    await fetch(`${server.url}/health`);
+    const { exitCode, stdout, stderr } = await server.stop();
+    expect([exitCode, stderr]).toEqual([0, expect.not.stringContaining("fault in the program")]);
+    const logged = jsonLines(stdout).map(({ msg }) => msg);
+    expect(logged.slice(-3)).toEqual(["shutting down", "traces were not exported", "stopped"]);
+    expect(stdout).not.toContain("secret of the collector");
+  });
+}

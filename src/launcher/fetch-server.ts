@@ -29,7 +29,8 @@ function install(specification: string, folder: string): string | null {
   ];
   const { status, error, stderr } = spawnSync(
     "npm",
-    ["install", "--prefix", folder, ...quiet, specification],
+    // The folder is the current one: a shell would split its path at spaces.
+    ["install", "--prefix", ".", ...quiet, specification],
     {
       cwd: folder,
       encoding: "utf8",

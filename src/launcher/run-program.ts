@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 
 import type { Program } from "./find-server.ts";
 
@@ -24,6 +25,8 @@ export function runProgram({ file, args }: Program, more: readonly string[]): vo
   child.on("exit", (code, signal) => {
     for (const each of FORWARDED) process.off(each, forward);
     if (signal === null) process.exit(code ?? 1);
+    // Node ignores some signals, such as SIGPIPE, and would end with 0.
+    process.exitCode = 128 + constants.signals[signal];
     // The caller learns from which signal the program ended.
     process.kill(process.pid, signal);
   });

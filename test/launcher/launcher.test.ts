@@ -118,6 +118,14 @@ describe.skipIf(platform === undefined || node === null || npm === null)("the la
     expect(child.signalCode).toBe("SIGKILL");
   });
 
+  test("does not end with 0 when a signal that Node ignores ended the server", async () => {
+    await installBinary();
+    const file = join(project, "node_modules", platformPackage(id), binaryName(process.platform));
+    await Bun.write(file, `#!${Bun.which("sh")}\nkill -PIPE $$\n`);
+    const SIGPIPE = 13;
+    expect((await run([], options())).exitCode).toBe(128 + SIGPIPE);
+  });
+
   test("starts @kilde/server in Bun, where no binary is installed", async () => {
     symlinkSync(process.execPath, join(programs, "bun"));
     const server = join(project, "node_modules/@kilde/server");

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { Command } from "commander";
@@ -22,6 +22,17 @@ async function askName(context: CliContext): Promise<string> {
   return new TextDecoder().decode(value).trim();
 }
 
+/** Throws unless a folder can hold a new service: it is missing or empty. */
+function requireFree(folder: string, name: string): void {
+  const remedy = "Choose another name, or another place.";
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return;
+  // A link may lead nowhere.
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new CliError(EXIT.failure, `${name} exists, and is not a folder`, remedy);
+  if (readdirSync(folder).length > 0)
+    throw new CliError(EXIT.failure, `the folder ${name} is not empty`, remedy);
+}
+
 async function init(context: CliContext, flags: { readonly name?: string }): Promise<void> {
   const name = flags.name ?? (await askName(context));
   if (!NAME.test(name) || name.length > MOST_LETTERS) {
@@ -32,13 +43,7 @@ async function init(context: CliContext, flags: { readonly name?: string }): Pro
     );
   }
   const folder = join(context.cwd, name);
-  if (existsSync(folder) && readdirSync(folder).length > 0) {
-    throw new CliError(
-      EXIT.failure,
-      `the folder ${name} is not empty`,
-      "Choose another name, or another place.",
-    );
-  }
+  requireFree(folder, name);
   for (const [path, text] of Object.entries(initialFiles(name, context.version))) {
     const file = join(folder, path);
     mkdirSync(dirname(file), { recursive: true });

@@ -37,6 +37,21 @@ describe("kilde init", () => {
     expect([unnamed.exitCode, unnamed.stderr]).toEqual([2, expect.stringContaining("--name <name>")]);
   });
 
+  test("refuses the name of a file, and of a link that leads nowhere", async () => {
+    const cwd = emptyFolder();
+    await Bun.write(join(cwd, "orders"), "mine");
+    symlinkSync(join(cwd, "missing"), join(cwd, "cards"));
+    for (const name of ["orders", "cards"]) {
+      const refused = await run(["init", "--name", name], { cwd });
+      expect([refused.exitCode, refused.stderr]).toEqual([
+        1,
+        expect.stringContaining(`kilde: ${name} exists, and is not a folder`),
+      ]);
+    }
+    expect(await Bun.file(join(cwd, "orders")).text()).toBe("mine");
+    expect(existsSync(join(cwd, "missing"))).toBe(false);
+  });
+
   test.skipIf(Bun.which("script") === null)("asks for the name at a terminal", async () => {
     const cwd = emptyFolder();
     const command = [...FROM_SOURCE, "init"].map((part) => `'${part}'`).join(" ");

@@ -22,12 +22,22 @@ export interface SdkOptions {
   readonly onFailure: (message: string) => void;
 }
 
+/** The SDK describes an error as JSON with its stack and the collector's answer, of which the log has the message alone. */
+function reasonOf(report: string): string {
+  try {
+    const error = JSON.parse(report) as { readonly message?: unknown } | null;
+    return typeof error?.message === "string" ? error.message : report;
+  } catch {
+    return report;
+  }
+}
+
 /** Exports the spans of this thread from now on. */
 export function startSdk({ encoding, onFailure }: SdkOptions): Tracing {
   const resource = defaultResource()
     .merge(resourceFromAttributes({ "service.name": "kilde", "service.version": VERSION }))
     .merge(detectResources({ detectors: [envDetector] }));
-  const report = (message: string) => onFailure(message);
+  const report = (message: string) => onFailure(reasonOf(message));
   const ignore = () => {};
   diag.setLogger(
     { error: report, warn: report, info: ignore, debug: ignore, verbose: ignore },

@@ -161,28 +161,45 @@ test("spans are exported as protobuf unless the environment names JSON", async (
   await eventually(() => collector.mediaTypes.has("application/x-protobuf"));
 });
 
+async function startRefused(status: number, delayMs: number) {
+  let refusals = 0;
+  const collector = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch() {
+      refusals += 1;
+      return new Response("secret of the collector", { status });
+    },
+  });
+  stops.push(() => collector.stop(true));
+  const environment = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}`,
+    OTEL_BSP_SCHEDULE_DELAY: String(delayMs),
+  };
+  const server = await serve(emptyFolder(), [], { environment });
+  await fetch(`${server.url}/health`);
+  return { server, refusals: () => refusals };
+}
+
 for (const [collector, status] of [
   ["refuses spans", 400],
   ["is overloaded", 503],
 ] as const) {
   test(`a server whose collector ${collector} stops in order, and logs that traces were not exported`, async () => {
-    const refusing = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: () => new Response("secret of the collector", { status }),
-    });
-    stops.push(() => refusing.stop(true));
     // Nothing is exported before the end.
-    const environment = {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${refusing.port}`,
-      OTEL_BSP_SCHEDULE_DELAY: "600000",
-    };
-    const server = await serve(emptyFolder(), [], { environment });
-    await fetch(`${server.url}/health`);
+    const { server } = await startRefused(status, 600_000);
     const { exitCode, stdout, stderr } = await server.stop();
     expect([exitCode, stderr]).toEqual([0, expect.not.stringContaining("fault in the program")]);
     const logged = jsonLines(stdout).map(({ msg }) => msg);
     expect(logged.slice(-3)).toEqual(["shutting down", "traces were not exported", "stopped"]);
-    expect(stdout).not.toContain("secret of the collector");
   });
 }
+
+test("the log states why traces were not exported, without the stack and the collector's answer", async () => {
+  const { server, refusals } = await startRefused(400, 20);
+  await eventually(() => refusals() > 0);
+  const { stdout } = await server.stop();
+  const failures = jsonLines(stdout).filter(({ msg }) => msg === "traces were not exported");
+  expect(failures.map(({ reason }) => reason)).toContain("Bad Request");
+  expect(stdout).not.toContain("secret of the collector");
+});

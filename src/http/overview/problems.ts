@@ -101,25 +101,26 @@ function subscriptionProblems({ id, source, status, reason, since, blocked }: Su
 function consumerFinding(
   log: string,
   { name, state, seen, blocked, failure, lag }: TroubledConsumer,
+  nowMs: number,
 ): Finding {
   const resource = `${log}/consumers/${encodeURIComponent(name)}`;
   const next = nextOfConsumer(log, name);
   const shown = JSON.stringify(name);
   if (state === "silent") return { resource, detail: `${shown} stopped reading ${log}`, since: seen, next };
   if (state === "late") {
-    const detail = `${shown} lacks ${lag.events} events of ${log}, the first for ${Math.round(lag.seconds)} s`;
-    return { resource, detail, since: null, next };
+    const detail = `${shown} lacks ${lag.events.toLocaleString("en")} events of ${log}`;
+    return { resource, detail, since: new Date(nowMs - lag.seconds * 1_000).toISOString(), next };
   }
   const count = blocked === 1 ? "1 subject" : `${blocked} subjects`;
   const detail = `${shown} reports ${count} of ${log} as blocked`;
   return { resource, detail, since: failure?.since ?? null, next };
 }
 
-function consumerProblems({ log, troubled }: LogConsumers): OverviewProblem[] {
+function consumerProblems({ log, troubled }: LogConsumers, nowMs: number): OverviewProblem[] {
   return troubled.map((consumer) => ({
     kind: `consumer-${consumer.state}` as const,
     contact: null,
-    ...consumerFinding(log, consumer),
+    ...consumerFinding(log, consumer, nowMs),
   }));
 }
 
@@ -127,18 +128,13 @@ function consumerProblems({ log, troubled }: LogConsumers): OverviewProblem[] {
  * Returns the problems of a store, the most urgent kind first. `manages`: whether the sender learns why a feed fails.
  */
 export function problemsOf(
-  {
-    feeds,
-    subscriptions,
-    consumers,
-    missed,
-  }: Pick<OverviewFacts, "feeds" | "subscriptions" | "consumers" | "missed">,
+  { readMs, feeds, subscriptions, consumers, missed }: OverviewFacts,
   manages: (feed: Pick<Feed, "path">) => boolean,
 ): readonly OverviewProblem[] {
   const all = [
     ...feeds.flatMap(({ feed, state }) => feedProblems(feed, state, manages(feed))),
     ...subscriptions.flatMap(subscriptionProblems),
-    ...consumers.flatMap(consumerProblems),
+    ...consumers.flatMap((each) => consumerProblems(each, readMs)),
     ...missed.map(missedProblem),
   ];
   const urgency = ({ kind }: OverviewProblem) => OVERVIEW_PROBLEMS.indexOf(kind);

@@ -30,7 +30,7 @@ test("a store that cannot be composed leaves no job behind, which nobody could c
   expect(() => compose(fail)).toThrow("no key opens the secrets");
   expect(started).toEqual([]);
   const store = compose();
-  expect(started).toEqual(["sweep", "clear", "expire", "lag", "background"]);
+  expect(started).toEqual(["sweep", "clear", "expire", "lag", "alarm", "background"]);
   await store.close();
   database.close();
 });

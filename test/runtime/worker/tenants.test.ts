@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 
 import { createWorker } from "../../../src/worker.ts";
 import { jsonPost, type Problem, type WireEvent } from "../../support/app.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startFaultyProxy } from "../../support/faulty-proxy.ts";
 import { hasSqld, startSqld, type Sqld } from "../../support/sqld.ts";
 import { type RunningWorker, startWorker, WORKER_FEEDS } from "../../support/worker.ts";
@@ -89,7 +90,10 @@ describe.skipIf(!hasSqld)("tenants of a worker", () => {
     expect(await sums(await inA("/feeds/sums/v1"))).toEqual({ n: 2, sum: 2 });
     away = false;
     expect(await events(await inB("/feeds/sums/v1"))).toEqual([]);
-    await worker.scheduled();
-    expect(await sums(await inB("/feeds/sums/v1"))).toEqual({ n: 20, sum: 20 });
+    // On a busy machine the time of a call can end before the last tenant's turn.
+    await eventually(async () => {
+      await worker.scheduled();
+      return Bun.deepEquals(await sums(await inB("/feeds/sums/v1")), { n: 20, sum: 20 });
+    });
   });
 });

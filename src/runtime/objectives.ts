@@ -2,6 +2,7 @@ import { type ObjectivesDeps, objectivesJob } from "../administration/objectives
 import type { Job } from "../jobs/job.ts";
 import { measureFeeds } from "../feeds/lifecycle/measured-feeds.ts";
 import type { RegisteredFeed } from "../feeds/lifecycle/register.ts";
+import { findRetiredLogs } from "../feeds/lifecycle/retired-logs.ts";
 import { measureConsumers } from "../log/consumers/measured-consumers.ts";
 import { databaseTimeMs } from "../storage/database-time.ts";
 import { measureSubscriptions } from "../webhooks/subscriptions/measured-subscriptions.ts";
@@ -21,6 +22,7 @@ export function storeObjectivesJob(deps: StoreObjectivesDeps, registered: readon
   return objectivesJob({
     nowMs: () => databaseTimeMs(database),
     ...deps,
+    retiredLogs: (paths) => findRetiredLogs(database, paths),
     canMeasure: ({ kind, name }) => kind !== "feed" || feeds.has(name),
     measure: {
       consumer: (objectives) => measureConsumers(database, objectives),

@@ -23,6 +23,8 @@ export interface Observed {
   readonly states: readonly AlarmState[];
   /** By kind. Null: this process cannot measure things of this kind and name, so that their states stay. */
   readonly measurementsOf: (objective: StoredObjective) => readonly Measurement[] | null;
+  /** Paths of the logs of retired feeds, which nobody can read any more. */
+  readonly retiredLogs: ReadonlySet<string>;
 }
 
 const keyOf = ({ kind, name }: Pick<StoredObjective, "kind" | "name">) => `${kind} ${name}`;
@@ -87,9 +89,10 @@ function measurementsOf(
   objective: StoredObjective,
   measured: readonly Measurement[],
   states: readonly AlarmState[],
+  retiredLogs: Observed["retiredLogs"],
 ): readonly Measurement[] {
   const { kind, name, log, since } = objective;
-  if (kind !== "consumer" || log === null || measured.length > 0) return measured;
+  if (kind !== "consumer" || log === null || measured.length > 0 || retiredLogs.has(log)) return measured;
   const resource = `${log}/consumers/${name}`;
   const silence = states.find((state) => state.measure === "silent" && state.resource === resource);
   // A state that is missed stays so.
@@ -124,7 +127,8 @@ function changesOf(
 }
 
 /** Compares measured values with the objectives, and returns the changes of states, in order of objective. */
-export function judge({ nowMs, objectives, states, measurementsOf: measuredOf }: Observed): AlarmChange[] {
+export function judge(observed: Observed): AlarmChange[] {
+  const { nowMs, objectives, states, measurementsOf: measuredOf, retiredLogs } = observed;
   const statesOf = groupBy(states, keyOf);
   const stated = new Set(objectives.map(keyOf));
   const gone = states.filter((state) => !stated.has(keyOf(state)));
@@ -134,7 +138,7 @@ export function judge({ nowMs, objectives, states, measurementsOf: measuredOf }:
       const measured = measuredOf(objective);
       if (measured === null) return [];
       const own = statesOf.get(keyOf(objective)) ?? [];
-      return changesOf(objective, own, measurementsOf(objective, measured, own), nowMs);
+      return changesOf(objective, own, measurementsOf(objective, measured, own, retiredLogs), nowMs);
     }),
   ];
 }

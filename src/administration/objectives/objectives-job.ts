@@ -32,6 +32,8 @@ export interface ObjectivesDeps {
   readonly measure: Readonly<Record<ObjectiveKind, MeasureObjectives>>;
   /** Names that this process can measure; the states of others stay. */
   readonly canMeasure: (objective: Objective) => boolean;
+  /** Returns those of the paths that are logs of retired feeds. */
+  readonly retiredLogs: (paths: readonly string[]) => Promise<ReadonlySet<string>>;
   /** The time, on which processes agree; in milliseconds since 1970. */
   readonly nowMs: () => Promise<number>;
 }
@@ -67,8 +69,9 @@ async function look(deps: ObjectivesDeps, signal: AbortSignal): Promise<boolean>
   const objectives = await readObjectives(database);
   if (objectives.length === 0 && states.length === 0) return false;
   const measurementsOf = await measureAll(deps, objectives);
+  const retiredLogs = await deps.retiredLogs(objectives.flatMap(({ log }) => log ?? []));
   const nowMs = await deps.nowMs();
-  const changes = judge({ nowMs, objectives, states, measurementsOf });
+  const changes = judge({ nowMs, objectives, states, measurementsOf, retiredLogs });
   for (let first = 0; first < changes.length && !signal.aborted; first += MOST_CHANGES) {
     const part = changes.slice(first, first + MOST_CHANGES);
     await writeUnplanned(writer, changeAlarms(part, new Date(nowMs).toISOString()));

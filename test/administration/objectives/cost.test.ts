@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { MEASURE_FEEDS } from "../../../src/feeds/lifecycle/measured-feeds.ts";
 import { registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
+import { FIND_RETIRED_LOGS } from "../../../src/feeds/lifecycle/retired-logs.ts";
 import { MEASURE_CONSUMERS } from "../../../src/log/consumers/measured-consumers.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { MEASURE_SUBSCRIPTIONS } from "../../../src/webhooks/subscriptions/measured-subscriptions.ts";
@@ -101,6 +102,7 @@ test("a store without objectives is read twice, and not written to", async () =>
 test("the queries that measure search by key, and scan nothing but the stated objectives", async () => {
   for (const { sql, args } of [
     { sql: MEASURE_CONSUMERS, args: ['["a"]', '[["/events","a"]]'] },
+    { sql: FIND_RETIRED_LOGS, args: ['["/events"]'] },
     { sql: MEASURE_FEEDS, args: ["[[1, 0]]"] },
     { sql: MEASURE_SUBSCRIPTIONS, args: ['["a"]'] },
   ]) {

@@ -114,6 +114,30 @@ test("the alarm of a feed that is retired ends", async () => {
   expect(await alarms()).toEqual(["/feeds/totals/v1 feed.silent", "/feeds/totals/v1 feed.recovered"]);
 });
 
+test("a consumer of a feed that is retired is no longer missed", async () => {
+  const stated = { kind: "consumer", name: "cards", log: TOTALS.path, silentSeconds: 120 } as const;
+  const look = await open(objective(stated), objective({ ...stated, name: "ledger" }));
+  await look();
+  await project(...FEEDS);
+  nowMs += 130_000;
+  await look();
+  expect((await app.fetch("/feeds/totals/v1?force=true", { method: "DELETE" })).status).toBe(202);
+  await eventually(async () => {
+    await look();
+    return (await alarms()).length === 4;
+  });
+  nowMs += 130_000;
+  await look();
+  await look();
+  const [cards, ledger] = ["cards", "ledger"].map((name) => `/feeds/totals/v1/consumers/${name} consumer.`);
+  expect(await alarms()).toEqual([
+    `${cards}silent`,
+    `${ledger}silent`,
+    `${cards}recovered`,
+    `${ledger}recovered`,
+  ]);
+});
+
 test("a process that does not know a feed leaves its alarms as they are", async () => {
   const look = await open(feed(ORDERS, { lagSeconds: 60 }));
   await project(ORDERS);

@@ -49,8 +49,8 @@ describe("settings", () => {
     expect(resolveSettings(sources({ file: all.file })).port).toBe(3);
   });
 
-  test("are all reachable from each source, but for feeds, issuers and tenants, which only the file can hold", () => {
-    const others = new Set(["limits", "feeds", "auth", "tenants"]);
+  test("are all reachable from each source, but for feeds, issuers, tenants and objectives, which only the file can hold", () => {
+    const others = new Set(["limits", "feeds", "auth", "tenants", "objectives"]);
     const paths = Object.keys(settingsSchema.shape).filter((key) => !others.has(key));
     const limits = Object.keys(DEFAULT_LIMITS).map((name) => `limits.${name}`);
     expect(SETTING_NAMES.map(({ path }) => path.join("."))).toEqual([...paths, ...limits]);

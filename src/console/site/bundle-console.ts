@@ -31,10 +31,14 @@ function only(names: readonly string[], form: RegExp): string {
   return name;
 }
 
-/** Leaves out the client's transport over modules of Node, which no browser has. */
-const WITHOUT_NODE: BunPlugin = {
-  name: "without-node",
+/** Leaves out the client's transport over modules of Node, which no browser has, and its traces: the page records none. */
+const SMALLER_CLIENT: BunPlugin = {
+  name: "without-node-and-traces",
   setup(build) {
+    build.onLoad({ filter: /\/client\/append-span\.ts$/ }, () => ({
+      contents: "export const appendInSpan = (_events, send) => send(null);",
+      loader: "js",
+    }));
     build.onLoad({ filter: /\/client\/node-transport\.ts$/ }, () => ({
       contents: "export const nodeTransport = () => null;",
       loader: "ts",
@@ -51,7 +55,7 @@ export async function bundleConsole(): Promise<ConsoleBundle> {
     format: "esm",
     splitting: true,
     minify: true,
-    plugins: [WITHOUT_NODE],
+    plugins: [SMALLER_CLIENT],
     sourcemap: "none",
     define: { "process.env.NODE_ENV": '"production"' },
     jsx: { runtime: "automatic", importSource: "preact", development: false },

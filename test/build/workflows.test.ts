@@ -29,3 +29,19 @@ test("workflows: they run scripts that exist here", () => {
     expect(files.length + [...text.matchAll(/npm run /g)].length).toBeGreaterThan(0);
   }
 });
+
+test("workflows: a tag of another version than that of the packages releases nothing", async () => {
+  const child = Bun.spawn([process.execPath, "src/build/release/release.ts", "--dry-run"], {
+    cwd: ROOT,
+    env: { ...process.env, GITHUB_REF_TYPE: "tag", GITHUB_REF_NAME: "v999.0.0" },
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: 5_000,
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  expect([await child.exited, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain("the tag v999.0.0 is not that of the version in package.json");
+});

@@ -21,6 +21,12 @@ const RELEASE = join(DIST, "release");
 
 const { values } = parseArgs({ options: { "dry-run": { type: "boolean", default: false } } });
 
+const { GITHUB_REF_TYPE: refType, GITHUB_REF_NAME: ref } = process.env;
+// The image and the release are named by the tag, the packages by the manifest; what npm has cannot be taken back.
+if (refType === "tag" && ref !== `v${version}`) {
+  throw new Error(`the tag ${ref} is not that of the version in package.json, which is ${version}`);
+}
+
 await run([process.execPath, "src/build/pack/pack-all.ts", "--all"], ROOT);
 
 rmSync(RELEASE, { recursive: true, force: true });

@@ -68,9 +68,13 @@ async function look(deps: ObjectivesDeps, signal: AbortSignal): Promise<boolean>
   const states = await readAlarmStates(database);
   const objectives = await readObjectives(database);
   if (objectives.length === 0 && states.length === 0) return false;
+  /*
+   * After the states, each of which began before this time, and before the values: a process that stands still in between
+   * finds them younger than they are now, and never older. An alarm may come a look later then, but is never a false one.
+   */
+  const nowMs = await deps.nowMs();
   const measurementsOf = await measureAll(deps, objectives);
   const retiredLogs = await deps.retiredLogs(objectives.flatMap(({ log }) => log ?? []));
-  const nowMs = await deps.nowMs();
   const changes = judge({ nowMs, objectives, states, measurementsOf, retiredLogs });
   for (let first = 0; first < changes.length && !signal.aborted; first += MOST_CHANGES) {
     const part = changes.slice(first, first + MOST_CHANGES);

@@ -37,6 +37,20 @@ afterEach(async () => {
 const open = (...stated: readonly Objective[]) =>
   watcher({ database, writer: app.store.writer, stated, nowMs: () => nowMs });
 
+/** A process that stands still after each of its reads, also after that of the time. Then `pause` runs. */
+function openSlow(pause: () => Promise<void>, ...stated: readonly Objective[]) {
+  const slowly = async <Value>(value: Value) => {
+    await pause();
+    return value;
+  };
+  return watcher({
+    database: { ...database, read: async (statement) => slowly(await database.read(statement)) },
+    writer: app.store.writer,
+    stated,
+    nowMs: () => slowly(nowMs),
+  });
+}
+
 async function commit(position: number, name = "cards", log = "/events"): Promise<void> {
   const init = { method: "PUT", body: JSON.stringify({ position }) };
   expect((await app.fetch(`${log}/consumers/${name}`, init)).status).toBe(200);
@@ -202,4 +216,35 @@ test("a limit that is raised ends the alarm", async () => {
     objectiveSeconds: 300,
     measuredSeconds: 31,
   });
+});
+
+test("a process that stands still while it looks makes no alarm for a consumer that keeps up", async () => {
+  let head = 0;
+  const look = openSlow(
+    async () => {
+      for (let times = 0; times < 2; times += 1) {
+        nowMs += 20_000;
+        await commit(head);
+        head = (await app.append("s", { type: "A" })).position;
+      }
+    },
+    { ...CARDS, silentSeconds: 30 },
+  );
+  await commit(0);
+  await look();
+  await look();
+  expect(await alarms()).toEqual([]);
+});
+
+test("a process that stands still while it looks does not end the alarm that another one makes meanwhile", async () => {
+  const other = open(CARDS);
+  const look = openSlow(async () => {
+    nowMs += 3_601_000;
+    await other();
+  }, CARDS);
+  await app.append("s", { type: "A" });
+  await commit(0);
+  await look();
+  await look();
+  expect((await alarms()).map(([, type]) => type)).toEqual(["consumer.late", "consumer.silent"]);
 });

@@ -31,10 +31,10 @@ const STATED = NAMES.map((name) =>
 
 interface SimulatedNode {
   fault: Fault;
-  /** Looks once; resolves when the look has ended, however it did. */
-  look(): Promise<void>;
-  /** Resolves when no look is under way. */
-  looking: Promise<void> | null;
+  /** Looks once; resolves when the look has ended, with whether it did so without a failure. */
+  look(): Promise<boolean>;
+  /** The look that is under way. */
+  looking: Promise<boolean> | null;
   /** Lets the writes arrive that were late. */
   release(): void;
   close(): Promise<void>;
@@ -43,6 +43,7 @@ interface SimulatedNode {
 async function openNode(
   deployment: Awaited<ReturnType<Deployment["open"]>>,
   clock: Clock,
+  lookMs: () => number,
 ): Promise<SimulatedNode> {
   const database = deployment.database();
   let late = Promise.withResolvers<void>();
@@ -63,14 +64,17 @@ async function openNode(
     database: faulty,
     writer: app.store.writer,
     stated: STATED,
-    nowMs: () => clock.now(),
+    nowMs: lookMs,
   });
   const node: SimulatedNode = {
     fault: "none",
     looking: null,
     look() {
       node.looking ??= look()
-        .catch(() => {})
+        .then(
+          () => true,
+          () => false,
+        )
         .finally(() => {
           node.looking = null;
         });
@@ -138,7 +142,7 @@ async function lookUntilDone(nodes: readonly SimulatedNode[], chance: () => numb
       node.fault = FAULTS[Math.floor(chance() * FAULTS.length)] ?? "none";
       const { fault } = node;
       const looking = node.look();
-      if (fault !== "late") looks.push(looking.then(() => fault === "none"));
+      if (fault !== "late") looks.push(looking.then((hasLooked) => hasLooked && fault === "none"));
     }
     const isDone = (await Promise.all(looks)).includes(true);
     if (chance() < 0.4) nodes[Math.floor(chance() * nodes.length)]?.release();
@@ -154,9 +158,12 @@ forEachDeployment(["file", "sqld"], (deployment) => {
     const chance = chanceOf(seed);
     let nowMs = Date.parse("2026-02-01T12:00:00Z");
     const clock: Clock = { ...systemClock, now: () => nowMs };
+    // Looks that are under way see a step as a whole: this time moves when the consumers have committed.
+    let measuredMs = nowMs;
+    const lookMs = () => measuredMs;
     const opened = await deployment.open();
     const app = await openApp({ database: opened.database(), clock, isShared: true });
-    const nodes = [await openNode(opened, clock), await openNode(opened, clock)];
+    const nodes = [await openNode(opened, clock, lookMs), await openNode(opened, clock, lookMs)];
     const stopped: SimulatedNode[] = [];
     const model = createModel();
     for (const name of NAMES) await commit(app, name, 0);
@@ -168,11 +175,12 @@ forEachDeployment(["file", "sqld"], (deployment) => {
         if (!isDown) await commit(app, name, position);
         model.step(name, isDown);
       }
+      measuredMs = nowMs;
       await lookUntilDone(nodes, chance);
       if (chance() < 0.2) {
         // It may still have a write on its way.
         stopped.push(...nodes.splice(Math.floor(chance() * nodes.length), 1));
-        nodes.push(await openNode(opened, clock));
+        nodes.push(await openNode(opened, clock, lookMs));
       }
       if (chance() < 0.3) stopped[Math.floor(chance() * stopped.length)]?.release();
     }

@@ -21,7 +21,9 @@ export function watcher(
     writer,
     stated,
     nowMs,
-  }: Pick<StoreObjectivesDeps, "database" | "writer" | "stated"> & { readonly nowMs: () => number },
+  }: Pick<StoreObjectivesDeps, "database" | "writer" | "stated"> & {
+    readonly nowMs: () => number | Promise<number>;
+  },
   registered: readonly RegisteredFeed[] = [],
 ): () => Promise<void> {
   const now = () => Promise.resolve(nowMs());

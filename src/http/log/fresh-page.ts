@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 
 import type { Cursor } from "../../core/cursor.ts";
+import { deferred } from "../../core/deferred.ts";
 import type { KildeError } from "../../core/errors.ts";
 import { withinOneHistory } from "../../log/read/one-history.ts";
 import type { PageAnswer, PageQuery } from "../../log/read/query.ts";
@@ -75,7 +76,7 @@ export async function longPoll(
   const { signal } = c.req.raw;
   const done = new AbortController();
   const end = () => done.abort();
-  const isThereMore = Promise.withResolvers<boolean>();
+  const isThereMore = deferred<boolean>();
   let refusal: KildeError | null = null;
   const refuse = (error: KildeError) => {
     refusal = error;

@@ -77,9 +77,9 @@ export function createActivityRecorder(deps: ActivityRecorderDeps): ActivityReco
     try {
       const { rows } = await writeUnplanned(writer, statements);
       // Another process may have forgotten some to make room.
-      const remaining = known.difference(new Set(ofKnown.keys()));
+      const remaining = [...known].filter((key) => !ofKnown.has(key));
       const recorded = rows.flat().map((row) => keyOf(integerAt(row, 0), textAt(row, 1)));
-      known = remaining.union(new Set(recorded));
+      known = new Set([...remaining, ...recorded]);
     } catch (error) {
       putBack(ofKnown, waiting, Number.POSITIVE_INFINITY);
       putBack(ofStrangers, strangers, MOST_STRANGERS);

@@ -134,7 +134,7 @@ function splitBatch(context: BatchContext, batch: Batch, outcome: Outcome): void
 /** Detaches the batch's subjects, unless one of them already has a lane, and makes way for the next batch. */
 function detachBatch(context: BatchContext, slow: Batch, now: number): void {
   const { lanes, options, state } = context;
-  if (slow.subjects.values().some((subject) => lanes.has(subject))) return;
+  if ([...slow.subjects].some((subject) => lanes.has(subject))) return;
   for (const subject of slow.subjects) {
     const own = ownEvents(slow, subject);
     const lane = lanes.addDetached(subject, own[0]?.version ?? 1);
@@ -214,7 +214,7 @@ function nextBatch(context: BatchContext, now: number): PreparedDelivery | null 
   if (current?.state === "sending" && backlog.length > 0 && overdueTime(current, averageMs) <= now)
     detachBatch(context, current, now);
   const batch = state.current;
-  if (batch?.state !== "ready" || batch.subjects.values().some(options.hasOtherRequest)) return null;
+  if (batch?.state !== "ready" || [...batch.subjects].some(options.hasOtherRequest)) return null;
   batch.state = "sending";
   batch.sentAt = now;
   return {

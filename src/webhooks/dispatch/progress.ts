@@ -1,4 +1,5 @@
 import { recordEntries } from "../../administration/entry.ts";
+import { deferred } from "../../core/deferred.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { Row, Statement } from "../../storage/database.ts";
 import type { EventsBeside } from "../../log/append/append-beside.ts";
@@ -171,7 +172,7 @@ export function createProgressWriter(writer: BatchWriter): SaveProgress {
   };
 
   return async (progress) => {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly Row[]>();
+    const { promise, resolve, reject } = deferred<readonly Row[]>();
     waiting.push({ statements: progressStatements(progress), resolve, reject });
     if (!writing) void writeAll();
     const [row] = await promise;

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { deferred } from "../../core/deferred.ts";
 
 /** Waits for a wake-up or for a time, whichever comes first. */
 export interface Alarm {
@@ -13,7 +14,7 @@ export interface Alarm {
 }
 
 export function createAlarm(clock: Clock): Alarm {
-  let happened = Promise.withResolvers<void>();
+  let happened = deferred<void>();
   let timer = new AbortController();
   let armed = Number.POSITIVE_INFINITY;
   return {
@@ -30,7 +31,7 @@ export function createAlarm(clock: Clock): Alarm {
       });
     },
     reset() {
-      happened = Promise.withResolvers();
+      happened = deferred();
     },
     woken: () => happened.promise,
     close: () => timer.abort(),

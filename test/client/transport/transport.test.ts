@@ -5,15 +5,11 @@ import { join } from "node:path";
 
 import { startServer, type ServerProcess } from "../../support/process.ts";
 import { writeCertificate } from "../../support/certificate.ts";
+import { NODES } from "../../support/nodes.ts";
 import { runsOn } from "../../support/tested-on.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 runsOn(["file"]);
-
-/** Programs of Node: the one on the PATH, and others in `KILDE_TEST_NODES`, separated by colons. */
-const NODES = [Bun.which("node"), ...(process.env["KILDE_TEST_NODES"] ?? "").split(":")].filter(
-  (program): program is string => program !== null && program !== "",
-);
 
 const folder = mkdtempSync(join(tmpdir(), "kilde-transport-"));
 let server: ServerProcess;

@@ -11,8 +11,9 @@ import { ALARMS_QUERY, alarmOf, objective, watcher } from "./objectives.ts";
 
 /*
  * Consumers stop and continue at random, while two nodes look at their objectives. Writes of a node are refused, or their
- * answers are lost, or they arrive much later, when the other node has made the change; nodes stop at any time, and start
- * again while their last write is still on its way. Each consumer must have the alarms of its own history, and no other ones.
+ * answers are lost, or they arrive much later, when the other node has made the change; a node stands still after each of its
+ * reads; nodes stop at any time, and start again while their last write is still on its way. Each consumer must have the
+ * alarms of its own history, and no other ones.
  */
 
 const FLAPS = 1_000;
@@ -21,8 +22,8 @@ const CONSUMERS = 40;
 /** Longer than the lag that is allowed; two of these are longer than the silence. */
 const STEP_MS = 100_000;
 
-type Fault = "none" | "refused" | "lost" | "late";
-const FAULTS: readonly Fault[] = ["none", "none", "refused", "lost", "late", "late"];
+type Fault = "none" | "refused" | "lost" | "late" | "paused";
+const FAULTS: readonly Fault[] = ["none", "none", "refused", "lost", "late", "late", "paused", "paused"];
 
 const NAMES = Array.from({ length: CONSUMERS }, (_, index) => `consumer-${index + 1}`);
 const STATED = NAMES.map((name) =>
@@ -35,7 +36,7 @@ interface SimulatedNode {
   look(): Promise<boolean>;
   /** The look that is under way. */
   looking: Promise<boolean> | null;
-  /** Lets the writes arrive that were late. */
+  /** Lets the writes arrive that were late, and a node continue that stands still. */
   release(): void;
   close(): Promise<void>;
 }
@@ -61,7 +62,14 @@ async function openNode(
   };
   const app = await openApp({ database: faulty, clock, isShared: true });
   const look = watcher({
-    database: faulty,
+    database: {
+      ...faulty,
+      async read(statement) {
+        const rows = await database.read(statement);
+        if (node.fault === "paused") await late.promise;
+        return rows;
+      },
+    },
     writer: app.store.writer,
     stated: STATED,
     nowMs: lookMs,
@@ -142,7 +150,8 @@ async function lookUntilDone(nodes: readonly SimulatedNode[], chance: () => numb
       node.fault = FAULTS[Math.floor(chance() * FAULTS.length)] ?? "none";
       const { fault } = node;
       const looking = node.look();
-      if (fault !== "late") looks.push(looking.then((hasLooked) => hasLooked && fault === "none"));
+      if (fault !== "late" && fault !== "paused")
+        looks.push(looking.then((hasLooked) => hasLooked && fault === "none"));
     }
     const isDone = (await Promise.all(looks)).includes(true);
     if (chance() < 0.4) nodes[Math.floor(chance() * nodes.length)]?.release();

@@ -3,8 +3,8 @@ import { eventOf, type WireEvent } from "../core/read-event.ts";
 import { eventStream } from "./event-stream.ts";
 import { queryString, sourcePath } from "./read.ts";
 import { parseEvent } from "./parse-events.ts";
+import { reconnecting } from "./reconnecting.ts";
 import { planAttempt, type RequestDeps } from "./request.ts";
-import { requestRetryMs, isPassing } from "./retry.ts";
 import type { ReplyHeaders } from "./http-transport.ts";
 import type { FollowOptions, KildeEvent } from "./types.ts";
 
@@ -41,33 +41,18 @@ function positionOf(lastEventId: string | number): number {
  * Follows a log. After a lost connection it continues after the last event received, without a gap or a repeat. Ends
  * when the signal aborts; throws errors that another attempt would not change.
  */
-export async function* follow<Data>(
+export function follow<Data>(
   deps: RequestDeps,
   options: FollowOptions,
 ): AsyncGenerator<KildeEvent<Data>, void, undefined> {
-  const { signal } = options;
-  const aborted = () => signal?.aborted === true;
   let { lastEventId } = options;
-  let failures = 0;
-  while (!aborted()) {
-    let failure: unknown = null;
-    try {
-      for await (const event of connection(deps, options, lastEventId, failures + 1)) {
-        failures = 0;
-        const read = eventOf<Data>(event);
-        if (lastEventId !== undefined && read.position <= positionOf(lastEventId)) continue;
-        lastEventId = read.cursor;
-        yield read;
-        if (aborted()) return;
-      }
-    } catch (error) {
-      if (aborted()) return;
-      if (!isPassing(error)) throw error;
-      failure = error;
-      deps.onRetry?.(error);
-    }
-    failures += 1;
-    // An abort ends the wait, and then the loop.
-    await deps.sleep(requestRetryMs(deps, failures, failure), signal).catch(() => {});
-  }
+  return reconnecting(deps, options.signal, {
+    connect: (attempt) => connection(deps, options, lastEventId, attempt),
+    read(event) {
+      const read = eventOf<Data>(event);
+      if (lastEventId !== undefined && read.position <= positionOf(lastEventId)) return null;
+      lastEventId = read.cursor;
+      return read;
+    },
+  });
 }

@@ -1,4 +1,5 @@
 import type { KildeEvent } from "../../core/read-event.ts";
+import { decodeSegment } from "../format/decode-segment.ts";
 
 /** An entry of the log of administration, as it is shown. */
 export interface OperationEntry {
@@ -20,17 +21,8 @@ function textOf(data: unknown, name: string): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** Decodes a segment of a path; one that is malformed stays as it is. */
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}
-
 function viewOf(resource: string): OperationEntry["view"] {
-  const [, root = "", ...names] = resource.split("/").map(decoded);
+  const [, root = "", ...names] = resource.split("/").map(decodeSegment);
   const at = names.indexOf("consumers");
   const consumer = names[at + 1];
   if (at !== -1 && consumer !== undefined && root !== "streams") {

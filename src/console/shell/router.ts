@@ -1,3 +1,5 @@
+import { decodeSegment } from "../format/decode-segment.ts";
+
 import { type ReadonlySignal, signal } from "@preact/signals";
 
 /** The view that an address names, and its state. */
@@ -43,15 +45,6 @@ function clickedLink(event: MouseEvent): HTMLAnchorElement | null {
   return link === null || link.target !== "" || link.hasAttribute("download") ? null : link;
 }
 
-/** Decodes a segment; one that is malformed stays as it is, and names nothing. */
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}
-
 /**
  * Creates a router on the History API.
  *
@@ -65,7 +58,7 @@ export function createRouter(window: RouterWindow, root: string): Router {
     const [view = "", ...rest] = location.pathname
       .slice(root.length + 1)
       .split("/")
-      .map(decoded);
+      .map(decodeSegment);
     return { view: view === "" ? HOME_VIEW : view, rest, query: new URLSearchParams(location.search) };
   };
   const address = signal(current());

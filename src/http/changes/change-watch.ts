@@ -60,7 +60,8 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
         const calledMs = clock.monotonic();
         if (next !== null && next !== last) {
           last = next;
-          for (const observer of Array.from(observers)) observer(next);
+          // The set itself: an observer that ends another one while it is called leaves it out of this round.
+          for (const observer of observers) observer(next);
         }
         const endedMs = clock.monotonic();
         restMs = Math.max(LOOK_MS, CALL_USES * (endedMs - calledMs));

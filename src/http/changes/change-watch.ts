@@ -22,20 +22,26 @@ const USES = 100;
 /** Observers are called again after so many times as long as their calls took: many use a tenth of the time. */
 const CALL_USES = 9;
 
+/** Time for which looks may fail, in milliseconds, until the observations end. */
+const FAILING_MS = 3_000;
+
+/** Is called with the state of a store; null: it could not be read for some seconds, and the observation has ended. */
+type Observer = (snapshot: StoreSnapshot | null) => void;
+
 /** Looks for changes of a store while somebody observes it. One timer serves all observers. */
 export interface ChangeWatch {
   /**
    * Calls back with the store as it is now, and then whenever it has changed. Returns the function that ends that. A look that
-   * fails changes nothing; the next one follows.
+   * fails changes nothing, and the next one follows, for at most some seconds.
    */
-  observe(observer: (snapshot: StoreSnapshot) => void): () => void;
+  observe(observer: Observer): () => void;
 }
 
 type WatchDeps = SnapshotDeps & Pick<AppDeps, "clock">;
 
 function createChangeWatch(deps: WatchDeps): ChangeWatch {
   const { clock } = deps;
-  const observers = new Set<(snapshot: StoreSnapshot) => void>();
+  const observers = new Set<Observer>();
   /** Null while nobody observes, and before the first look. */
   let last: StoreSnapshot | null = null;
   let looking: AbortController | null = null;
@@ -50,6 +56,7 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
 
   const lookWhile = async ({ signal }: AbortController) => {
     let marksDueMs = Number.NEGATIVE_INFINITY;
+    let readMs = clock.monotonic();
     while (!signal.aborted) {
       let restMs = LOOK_MS;
       try {
@@ -58,6 +65,7 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
         const next = snapshotWith(await readHeads(deps), marks);
         if (signal.aborted) return;
         const calledMs = clock.monotonic();
+        readMs = calledMs;
         if (next !== null && next !== last) {
           last = next;
           // The set itself: an observer that ends another one while it is called leaves it out of this round.
@@ -67,8 +75,10 @@ function createChangeWatch(deps: WatchDeps): ChangeWatch {
         restMs = Math.max(LOOK_MS, CALL_USES * (endedMs - calledMs));
         if (marks !== null) marksDueMs = endedMs + USES * (endedMs - beganMs);
       } catch {
-        // A database that cannot be read now is read at the next look.
+        // A database that cannot be read now is read at the next look. If that lasts, observers would take silence for "no
+        // change"; they learn the cause from the refusal of their next request.
         marksDueMs = Number.NEGATIVE_INFINITY;
+        if (clock.monotonic() - readMs >= FAILING_MS) for (const observer of observers) observer(null);
       }
       await clock.sleep(restMs, signal);
     }

@@ -91,10 +91,10 @@ function openStream({ gone, sender, identity }: ObservingRequest, deps: AppDeps)
   );
   gone.addEventListener("abort", end);
   const stop = changeWatchOf(deps).observe((snapshot) => {
+    // Positions mean other events after a restore, and a store that cannot be read has no news: the client begins again.
+    if (snapshot?.identity !== identity) return end();
     present = snapshot;
-    // Positions mean other events after a restore, so the client begins again.
-    if (snapshot.identity === identity) offer();
-    else end();
+    offer();
   });
   stopObserving = stop;
   if (closing.aborted || gone.aborted) end();

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 
 import { renewIdentities } from "../../../src/backup/renew-identities.ts";
 import type { StoreChanges } from "../../../src/client/store-types.ts";
+import { KildeError } from "../../../src/core/errors.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { jsonPost, openApp, type TestApp } from "../../support/app.ts";
 import { forEachDeployment } from "../../support/deployments.ts";
@@ -111,6 +112,32 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       await eventually(() => head("/events") === 102);
       const seconds = (performance.now() - flooding) / 1_000;
       expect(messages.length - before).toBeLessThanOrEqual(4 * Math.ceil(seconds) + 1);
+    });
+
+    test("a stream ends while the store cannot be read, and the next request states the cause", async () => {
+      let isAway = false;
+      const unsteady: Database = {
+        ...database,
+        read: (statement) =>
+          isAway
+            ? Promise.reject(new KildeError("storage-unavailable", "The database is away"))
+            : database.read(statement),
+      };
+      const other = await openApp({ database: unsteady });
+      try {
+        const key = await createTestKey(other, ["admin"]);
+        const { hasEnded, stop } = await observe(key);
+        isAway = true;
+        await eventually(hasEnded);
+        expect((await key.fetch("/changes")).status).toBe(503);
+        isAway = false;
+        await stop();
+        const { messages, stop: stopAgain } = await observe(key);
+        expect(messages[0]?.logs?.["/events"]).toBe(1);
+        await stopAgain();
+      } finally {
+        await other.close();
+      }
     });
 
     test("subscriptions are named when they are created, changed and removed", async () => {

@@ -57,7 +57,7 @@ export interface AppDeps {
   readonly loadMeasured: (() => Promise<RegisterMeasured>) | null;
   /** The process, which serves other stores as well where there are tenants; null: it is not Kilde's alone. */
   readonly process: MeasuredProcess | null;
-  /** When the newest backup was finished, in milliseconds since 1970; null: no backup is known. */
+  /** When the newest backup was finished, in milliseconds since 1970; null: nobody asked for it. 0: none is known. */
   readonly newestBackup: () => Promise<number | null>;
   /** Counts the events that requests were sent. */
   readonly sent: SentEvents;

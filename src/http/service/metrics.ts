@@ -92,7 +92,7 @@ const STORE_METRICS: readonly StoreMetric[] = [
   },
   {
     name: "backup_timestamp_seconds",
-    help: "When the newest backup in the setting `backupFolder` was finished",
+    help: "When the newest backup in the setting `backupFolder` was finished; 0: the folder has none, or cannot be read",
     value: async ({ newestBackup }) => {
       const finishedMs = await newestBackup();
       return finishedMs === null ? null : finishedMs / 1_000;

@@ -15,7 +15,7 @@ import type { EventLogger } from "../event-logger.ts";
 import { createHostGuard, misdirected } from "./host-guard.ts";
 import type { Handlers } from "./raw-target.ts";
 import { openSockets, type Sockets } from "./sockets.ts";
-import { newestBackupMs } from "./newest-backup.ts";
+import { backupTimestampMs } from "./newest-backup.ts";
 import { openParsing } from "./parsing.ts";
 import type { ServedStore } from "./served-store.ts";
 import { systemClock } from "../../core/system-clock.ts";
@@ -55,7 +55,7 @@ export function answering({ settings, version, logger, ...deps }: AnswerDeps): A
     onAccess: accessLogOf(settings, logger),
     onFault: (error, requestId) => logger.error({ err: error, requestId }, "request failed"),
     loadMeasured: async () => (await import("../../http/service/measured.ts")).registerMeasured,
-    newestBackup: () => newestBackupMs(settings.backupFolder ?? null),
+    newestBackup: () => backupTimestampMs(settings.backupFolder),
     docs: docsFiles,
     consoleFiles,
   };

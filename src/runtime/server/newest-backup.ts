@@ -20,3 +20,11 @@ export async function newestBackupMs(folder: string | null): Promise<number | nu
   const newest = Math.max(0, ...times);
   return newest === 0 ? null : newest;
 }
+
+/**
+ * The newest backup for the metrics: null without a folder; 0, so that the alert for old backups fires, if the folder has none or
+ * cannot be read.
+ */
+export async function backupTimestampMs(folder: string | undefined): Promise<number | null> {
+  return folder === undefined ? null : ((await newestBackupMs(folder)) ?? 0);
+}

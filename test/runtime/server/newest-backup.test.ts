@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { newestBackupMs } from "../../../src/runtime/server/newest-backup.ts";
+import { cleanUp, emptyFolder, serve } from "../../cli/support.ts";
+
+cleanUp();
 
 const folders: string[] = [];
 afterEach(() => {
@@ -25,4 +28,10 @@ test("the newest backup is the database that was finished last, whatever else th
 test("a folder that is not there, or not named, has no newest backup", async () => {
   expect(await newestBackupMs(join(tmpdir(), "kilde-no-backups-here"))).toBeNull();
   expect(await newestBackupMs(null)).toBeNull();
+});
+
+test("a server whose folder of backups is empty or absent reports the time 0, so that the alert fires", async () => {
+  const server = await serve(emptyFolder(), ["--backup-folder", "backups-that-nobody-made"]);
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  expect(metrics).toMatch(/^kilde_backup_timestamp_seconds 0$/m);
 });

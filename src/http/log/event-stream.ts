@@ -1,11 +1,11 @@
 import type { Context } from "hono";
 
-import type { Principal } from "../../access/principal.ts";
 import type { FollowStart, Interest } from "../../log/follow/follow.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import { logHeaders } from "./log-identity.ts";
-import { createStreamOutput, EVENT_STREAM_HEADERS, QUIET_BEATS } from "./stream-output.ts";
+import { serveStream, type StreamRequest } from "./served-stream.ts";
+import { EVENT_STREAM_HEADERS } from "./stream-output.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import { isHead } from "../pipeline/routes.ts";
 
@@ -40,88 +40,39 @@ function recordFor(
   return (cursor) => activity.record(log.address, consumer, subject === null ? cursor : null);
 }
 
-/** A request for an event stream: when its client is gone, and who sent it. */
-interface StreamRequest {
-  readonly gone: AbortSignal;
-  readonly sender: Principal;
-}
-
 function openStream(
-  { gone, sender }: StreamRequest,
-  { followers, closing, answers, sent }: AppDeps,
+  request: StreamRequest,
+  deps: AppDeps,
   log: LogReader,
   interest: Interest,
   start: FollowStart,
   record: (cursor: number) => void,
 ): ReadableStream<Uint8Array> {
-  const counter = sent.counter(log.name, "stream");
+  const counter = deps.sent.counter(log.name, "stream");
   let cursor = start.position;
   let asked = false;
-  let quietBeats = 0;
-  let ended = false;
-
-  const letGo = () => {
-    ended = true;
-    following.end();
-    output.release();
-    leave();
-    gone.removeEventListener("abort", end);
-  };
-  const finish = (close: () => void) => {
-    if (ended) return;
-    letGo();
-    close();
-  };
-  const end = () => finish(() => output.close());
-  /** Disconnects a client that does not read. The client can continue from its cursor. */
-  const disconnect = () => finish(() => output.abort());
-  const beat = () => {
-    quietBeats += 1;
-    // One unsent heartbeat is enough.
-    if (quietBeats < QUIET_BEATS || output.isBehind()) return;
-    quietBeats = 0;
+  return serveStream(request, deps, ({ send, end, fail }) => {
+    const following = log.follow(interest, start, {
+      take(chunk) {
+        asked = false;
+        cursor = chunk.cursor;
+        record(cursor);
+        if (send(chunk)) counter.add(chunk.count);
+      },
+      // The log has another identity. The client reconnects with the id of its last event, and Kilde then validates
+      // that cursor.
+      renewed: () => end(),
+      fail,
+    });
     record(cursor);
-    output.beat();
-  };
-  // The client reconnects, and that request is refused.
-  const leave = followers.enter({ end, refuse: () => end(), beat }, sender);
-  const following = log.follow(interest, start, {
-    take(chunk) {
-      asked = false;
-      quietBeats = 0;
-      cursor = chunk.cursor;
-      record(cursor);
-      if (output.send(chunk)) counter.add(chunk.count);
-      else disconnect();
-    },
-    // The log has another identity. The client reconnects with the id of its last event, and Kilde then validates
-    // that cursor.
-    renewed: () => end(),
-    fail(error) {
-      letGo();
-      output.fail(error);
-    },
-  });
-
-  const output = createStreamOutput(answers, disconnect);
-  record(cursor);
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => output.start(controller),
-      pull() {
-        if (ended) return;
-        output.taken();
-        // The earlier pull is still pending, even if a heartbeat was sent meanwhile.
+    return {
+      ask() {
         if (asked) return;
         asked = true;
         following.ask();
       },
-      cancel: letGo,
-    },
-    // The stream is pulled only when the socket has taken everything before.
-    { highWaterMark: 0 },
-  );
-  gone.addEventListener("abort", end);
-  if (closing.aborted || gone.aborted) end();
-  return stream;
+      beat: () => record(cursor),
+      stop: () => following.end(),
+    };
+  });
 }

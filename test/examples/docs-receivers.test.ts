@@ -87,7 +87,13 @@ for (const receiver of RECEIVERS) {
         start: "beginning",
         secret: SECRET,
       });
-      const resuming = setInterval(() => void kilde.subscriptions.resume(subscription), 200);
+      let isDelivered = false;
+      const resuming = (async () => {
+        while (!isDelivered) {
+          await kilde.subscriptions.resume(subscription);
+          await Bun.sleep(200);
+        }
+      })();
       try {
         let printed = "";
         for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -103,7 +109,9 @@ for (const receiver of RECEIVERS) {
         };
         expect((await fetch(url, { method: "POST", headers, body: "{}" })).status).toBe(401);
       } finally {
-        clearInterval(resuming);
+        // A request that is still under way would fail when the server stops.
+        isDelivered = true;
+        await resuming;
       }
     },
     60_000,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { Validator } from "@cfworker/json-schema";
-import Ajv from "ajv/dist/2020";
+import { type Schema, Validator } from "@cfworker/json-schema";
+import Ajv, { type ValidateFunction } from "ajv/dist/2020";
 import fc from "fast-check";
 
 import { createAcceptor } from "../../../src/feeds/contract/schema-acceptor.ts";
@@ -63,6 +63,20 @@ const { schema } = fc.letrec<{ schema: unknown }>((tie) => {
   return { schema: fc.oneof({ maxDepth: 3, depthSize: "small" }, fc.boolean(), objects, objects) };
 });
 
+/**
+ * What Ajv says; undefined where its generated code refers to a variable that it does not declare, as for
+ * `{ not: true, anyOf: [{ items: false }] }` within an `anyOf` (once in about a million of these schemas).
+ */
+function verdict(validate: ValidateFunction, each: unknown): boolean | undefined {
+  try {
+    return validate(each);
+  } catch (error) {
+    if (error instanceof ReferenceError && /^(items|props)\d+ is not defined$/.test(error.message))
+      return undefined;
+    throw error;
+  }
+}
+
 test("a schema describes the same values as to two validators", () => {
   const ajv = new Ajv({ strict: false, logger: false });
   fc.assert(
@@ -74,7 +88,7 @@ test("a schema describes the same values as to two validators", () => {
       const judge = createSchemaJudge(described);
       for (const each of values) {
         const expected = validator.validate(each).valid;
-        expect(validate(each)).toBe(expected);
+        expect(verdict(validate, each) ?? expected).toBe(expected);
         expect(accepts(each)).toBe(expected);
         expect(judge(each).length === 0).toBe(expected);
       }
@@ -109,4 +123,13 @@ test("`format` is an annotation, also where a member has that name", () => {
   });
   expect(judge({ format: "not an address" })).toEqual([]);
   expect(judge({ format: 1 }).map(({ pointer }) => pointer)).toEqual(["/format"]);
+});
+
+test("the exception for Ajv is needed until Ajv can run this schema", () => {
+  const described: Schema = { anyOf: [{}, { anyOf: [{ items: false }], not: {} }] };
+  const validate = new Ajv({ strict: false, logger: false }).compile(described);
+  expect(() => validate({})).toThrow(ReferenceError);
+  expect(verdict(validate, {})).toBeUndefined();
+  expect(new Validator(described, "2020-12").validate({}).valid).toBe(true);
+  expect(createAcceptor(described)?.({})).toBe(true);
 });

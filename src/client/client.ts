@@ -166,6 +166,8 @@ export interface Client {
 
 const RETRY: Retry = { attempts: 5, delayMs: 100, maxDelayMs: 5_000, maxRetryAfterMs: MAX_RETRY_AFTER_MS };
 
+const positionOf = ({ position }: types.Appended): number => position;
+
 async function* eventsOf<Data>(
   pages: AsyncIterable<types.KildeEvent<Data>[]>,
 ): AsyncGenerator<types.KildeEvent<Data>, void, undefined> {
@@ -228,7 +230,8 @@ export function clientOf(deps: RequestDeps, own?: string, append: Append = creat
     append(stream, events, appendOptions = {}) {
       const { expectedVersion } = optionsOf("append", appendOptions);
       const body = { events: [events].flat(), expectedVersion };
-      return appendInSpan(body.events.length, (trace) => append(stream, body, appendOptions, trace));
+      const spanned = { events: body.events.length, url: deps.url, positionOf };
+      return appendInSpan(spanned, (trace) => append(stream, body, appendOptions, trace));
     },
     transact: (appends, transactOptions = {}) =>
       postTransaction(deps, appends, optionsOf("transact", transactOptions)),

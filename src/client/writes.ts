@@ -38,6 +38,10 @@ export async function postEvents<Body extends object>(
   return send(deps, path, init, read, repetition);
 }
 
+interface Transacted {
+  readonly results: readonly Appended[];
+}
+
 /** Appends to several streams, all or none. */
 export async function postTransaction(
   deps: RequestDeps,
@@ -46,8 +50,9 @@ export async function postTransaction(
 ): Promise<readonly Appended[]> {
   const body = JSON.stringify({ appends });
   const events = appends.reduce((sum, append) => sum + [append.events].flat().length, 0);
-  const { results } = await appendInSpan(events, (trace) =>
-    postEvents<{ results: Appended[] }>(deps, "/transactions", body, appendOptions, trace),
+  const positionOf = ({ results: [first] }: Transacted) => first?.position;
+  const { results } = await appendInSpan({ events, url: deps.url, positionOf }, (trace) =>
+    postEvents<Transacted>(deps, "/transactions", body, appendOptions, trace),
   );
   return results;
 }

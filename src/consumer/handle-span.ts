@@ -1,7 +1,9 @@
 import { context, SpanKind, trace } from "@opentelemetry/api";
 
+import { messagingAttributes, messagingSpanName } from "../core/messaging-attributes.ts";
+import { serverAttributes } from "../core/server-attributes.ts";
 import { traceContextOf } from "../core/trace-context.ts";
-import { currentTracer, endSpan, failureOf, linksTo, messagingAttributes } from "../core/tracer.ts";
+import { currentTracer, endSpan, failureOf, linksTo } from "../core/tracer.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /** The names in the span of a handler. */
@@ -9,6 +11,8 @@ export interface HandleSpanOptions {
   /** Path of the log. */
   readonly log: string;
   readonly consumer: string;
+  /** Address of the server. */
+  readonly url: string;
 }
 
 /**
@@ -16,20 +20,21 @@ export interface HandleSpanOptions {
  * are its children.
  */
 export async function handleInSpan(
-  { log, consumer }: HandleSpanOptions,
+  { log, consumer, url }: HandleSpanOptions,
   event: ConsumerEvent,
   handle: () => void | Promise<void>,
 ): Promise<void> {
   const tracer = currentTracer();
   if (tracer === null) return handle();
   const { traceparent, tracestate } = event.metadata;
-  const span = tracer.startSpan(`handle ${log}`, {
+  const operation = { name: "handle", type: "process", log, events: 1, consumer } as const;
+  const span = tracer.startSpan(messagingSpanName(operation), {
     root: true,
     kind: SpanKind.CONSUMER,
     links: linksTo([traceContextOf(traceparent, tracestate)]),
     attributes: {
-      ...messagingAttributes({ name: "handle", type: "process", log, events: 1, group: consumer }),
-      "messaging.message.id": event.id,
+      ...messagingAttributes({ ...operation, position: event.id }),
+      ...serverAttributes(url),
     },
   });
   try {

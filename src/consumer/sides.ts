@@ -26,8 +26,11 @@ function keyOf(name: string, { log }: FeedReference): string {
   return `${name} ${log ?? "events"}`;
 }
 
-function spanNames(consumer: string, { log }: FeedReference): HandleSpanOptions {
-  return { consumer, log: logPath(log ?? undefined) };
+function spanNames(
+  { name: consumer, url }: { readonly name: string; readonly url: string },
+  { log }: FeedReference,
+): HandleSpanOptions {
+  return { consumer, url, log: logPath(log ?? undefined) };
 }
 
 /** Creates the engine of a consumer's feed, and that of the version that it migrates from. */
@@ -50,7 +53,7 @@ export function createSides<Types extends EventTypes, Tx, OldTypes extends Event
     successor: null,
     // The types rely on the feed to match its contract.
     handle: (event, tx) =>
-      handleInSpan(spanNames(name, feed), event, () => options.handle(event as ConsumerEvent<Types>, tx)),
+      handleInSpan(spanNames(options, feed), event, () => options.handle(event as ConsumerEvent<Types>, tx)),
     admit: oldKey === null ? async (_tx, names) => new Set(names) : admitNew(store, oldKey),
     concerns: oldKey === null ? async (names) => new Set(names) : notOf(store, oldKey),
     firstUnreached: async (subject) => (previous === null ? null : firstUnreached(previous, subject)),
@@ -67,7 +70,7 @@ export function createSides<Types extends EventTypes, Tx, OldTypes extends Event
       reset: from.reset ?? null,
       successor: { key, reset, learn: (cursors) => current.engine.blocked.learn(cursors) },
       handle: (event, tx) =>
-        handleInSpan(spanNames(name, from.feed), event, () =>
+        handleInSpan(spanNames(options, from.feed), event, () =>
           from.handle(event as ConsumerEvent<OldTypes>, tx),
         ),
       admit: admitOld(store, key),

@@ -1,5 +1,4 @@
 import {
-  type Attributes,
   type Context,
   createTraceState,
   type Link,
@@ -13,6 +12,7 @@ import {
 } from "@opentelemetry/api";
 
 import { errorText } from "./error-text.ts";
+import { KildeError } from "./errors.ts";
 import { type TraceContext, traceContextOf, traceIdOf } from "./trace-context.ts";
 
 /** Name of the instrumentation. */
@@ -80,28 +80,7 @@ export function endSpan(
 
 /** Describes a thrown error for {@link endSpan}. */
 export function failureOf(error: unknown): { readonly type: string; readonly message: string } {
-  return { type: error instanceof Error ? error.name : "_OTHER", message: errorText(error) };
-}
-
-/** The operation on events that a span describes, for {@link messagingAttributes}. */
-export interface MessagingOperation {
-  readonly name: "append" | "project" | "deliver" | "handle";
-  readonly type: "send" | "process";
-  /** Path of a log: `/events`, `/feeds/users/v1`. */
-  readonly log: string;
-  readonly events: number;
-  /** A consumer, a feed or a subscription. */
-  readonly group?: string;
-}
-
-/** Attributes of a span by the semantic conventions for messaging. */
-export function messagingAttributes({ name, type, log, events, group }: MessagingOperation): Attributes {
-  return {
-    "messaging.system": "kilde",
-    "messaging.operation.name": name,
-    "messaging.operation.type": type,
-    "messaging.destination.name": log,
-    ...(group === undefined ? {} : { "messaging.consumer.group.name": group }),
-    ...(events === 1 ? {} : { "messaging.batch.message_count": events }),
-  };
+  const message = errorText(error);
+  if (error instanceof KildeError) return { type: error.code, message };
+  return { type: error instanceof Error ? error.name : "_OTHER", message };
 }

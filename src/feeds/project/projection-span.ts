@@ -1,7 +1,8 @@
 import { type Span, SpanKind } from "@opentelemetry/api";
 
+import { messagingAttributes, messagingSpanName } from "../../core/messaging-attributes.ts";
 import { traceContextOf } from "../../core/trace-context.ts";
-import { currentTracer, endSpan, failureOf, linksTo, messagingAttributes } from "../../core/tracer.ts";
+import { currentTracer, endSpan, failureOf, linksTo } from "../../core/tracer.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
 import type { SourceRow } from "./source-rows.ts";
 
@@ -18,21 +19,17 @@ export function startProjectionSpan(
   { feed, source }: RegisteredFeed,
   rows: readonly SourceRow[],
 ): Span | null {
-  if (rows.length === 0) return null;
+  const [first] = rows;
+  if (first === undefined) return null;
   const tracer = currentTracer();
   if (tracer === null) return null;
-  const { path: group } = feed;
-  return tracer.startSpan(`project ${group}`, {
+  const { length: events } = rows;
+  const operation = { name: "project", type: "process", log: source.name, events } as const;
+  return tracer.startSpan(messagingSpanName(operation), {
     root: true,
     kind: SpanKind.CONSUMER,
     links: linksTo(contextsOf(rows)),
-    attributes: messagingAttributes({
-      name: "project",
-      type: "process",
-      log: source.name,
-      events: rows.length,
-      group,
-    }),
+    attributes: messagingAttributes({ ...operation, position: first.position, consumer: feed.path }),
   });
 }
 

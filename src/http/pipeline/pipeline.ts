@@ -137,7 +137,7 @@ export function createPipeline({
     at.onAnswer?.(request, route, status, durationMs / 1_000);
     if (at.onAccess === null && trace.span === null) return response;
     const path = pathOf(request, at.basePath);
-    endRequestTrace(trace, { method, path, route, status, requestId });
+    endRequestTrace(trace, { method, route, status, requestId });
     at.onAccess?.(
       accessEntry(request, {
         requestId,

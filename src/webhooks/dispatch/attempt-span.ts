@@ -1,7 +1,9 @@
 import { type Span, SpanKind } from "@opentelemetry/api";
 
+import { messagingAttributes, messagingSpanName } from "../../core/messaging-attributes.ts";
+import { serverAttributes } from "../../core/server-attributes.ts";
 import { traceContextOf } from "../../core/trace-context.ts";
-import { contextOf, currentTracer, endSpan, linksTo, messagingAttributes } from "../../core/tracer.ts";
+import { contextOf, currentTracer, endSpan, linksTo } from "../../core/tracer.ts";
 import type { EndpointAnswer, Outgoing } from "../egress/outgoing.ts";
 import type { SubscriptionRecord } from "../subscriptions/subscription.ts";
 import type { PreparedDelivery } from "./prepared-delivery.ts";
@@ -35,16 +37,16 @@ export function startAttemptSpan(
   const tracer = currentTracer();
   if (tracer === null) return { request, span: null };
   const operation = { name: "deliver", type: "send", log, events: events.length } as const;
-  const { hostname } = new URL(request.url);
-  const span = tracer.startSpan(`deliver ${log}`, {
+  const span = tracer.startSpan(messagingSpanName(operation), {
     root: true,
-    kind: SpanKind.PRODUCER,
+    // Its context is not that of the events, and the receiver's request waits for an answer.
+    kind: SpanKind.CLIENT,
     links: linksTo(events.map(contextIn)),
     attributes: {
-      ...messagingAttributes({ ...operation, group: subscription }),
-      "messaging.message.id": message.id,
+      ...messagingAttributes({ ...operation, position: events[0]?.position, subscription }),
+      "kilde.webhook.id": message.id,
       "http.request.method": request.method,
-      "server.address": hostname,
+      ...serverAttributes(request.url),
     },
   });
   const headers = { ...request.headers, ...contextOf(span) };

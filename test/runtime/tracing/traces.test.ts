@@ -75,6 +75,25 @@ async function firstEvent({ url }: Served, path: string): Promise<WireEvent> {
   return event;
 }
 
+/** Kinds of spans, as OTLP encodes them. */
+const SPAN_KIND = { server: 2, client: 3, producer: 4, consumer: 5 } as const;
+
+/** The attributes that the semantic conventions require of an operation on one event. */
+function messaging(name: string, type: string, log: string) {
+  return {
+    "messaging.system": "kilde",
+    "messaging.system.name": "kilde",
+    "messaging.operation.name": name,
+    "messaging.operation.type": type,
+    "messaging.destination.name": log,
+  };
+}
+
+function expectSpan(span: ReceivedSpan, kind: number, attributes: Readonly<Record<string, unknown>>): void {
+  expect(span.kind).toBe(kind);
+  expect(span.attributes).toEqual(attributes);
+}
+
 test("one trace can be followed from the client's append to the handler of the last consumer", async () => {
   const { collector, server, environment } = await startTraced();
   Object.assign(process.env, environment);
@@ -97,47 +116,99 @@ test("one trace can be followed from the client's append to the handler of the l
   });
   stops.push(() => hook.stop(true));
   const client = createClient({ url: server.url });
-  await client.subscriptions.create({ source: "/feeds/users/v1", url: `http://127.0.0.1:${hook.port}/hook` });
+  const hookUrl = `http://127.0.0.1:${hook.port}/hook`;
+  const { subscription } = await client.subscriptions.create({ source: "/feeds/users/v1", url: hookUrl });
   await client.append("user-1", { type: "Registered", data: { name: "Ida" } });
   consumer.start();
 
   const append = await spanNamed(collector, "append /events");
   const post = await spanNamed(collector, "POST /streams/{stream}");
-  expect(post).toMatchObject({
-    service: "kilde",
-    kind: 2,
-    traceId: append.traceId,
-    parentSpanId: append.spanId,
-  });
-  const traceparent = `00-${post.traceId}-${post.spanId}-01`;
+  expect(post).toMatchObject({ service: "kilde", traceId: append.traceId, parentSpanId: append.spanId });
+  const traceparent = `00-${append.traceId}-${append.spanId}-01`;
   expect(await firstEvent(server, "/events")).toMatchObject({ traceparent });
   expect(await firstEvent(server, "/feeds/users/v1")).toMatchObject({ traceparent });
 
-  const link = expect.objectContaining({ traceId: post.traceId, spanId: post.spanId });
-  const project = await spanNamed(collector, "project /feeds/users/v1");
+  const link = expect.objectContaining({ traceId: append.traceId, spanId: append.spanId });
+  const project = await spanNamed(collector, "project /events");
   const deliver = await spanNamed(collector, "deliver /feeds/users/v1");
   const handle = await spanNamed(collector, "handle /feeds/users/v1");
   await consumer.stop();
   for (const span of [project, deliver, handle]) {
     expect(span.links).toEqual([link]);
     expect(span.parentSpanId ?? "").toBe("");
-    expect(span.traceId).not.toBe(post.traceId);
+    expect(span.traceId).not.toBe(append.traceId);
     expect(span.hasFailed).toBe(false);
   }
-  expect(project.attributes).toMatchObject({
-    "messaging.system": "kilde",
-    "messaging.operation.type": "process",
-    "messaging.destination.name": "/events",
+  const at = (url: string) => ({ "server.address": "127.0.0.1", "server.port": Number(new URL(url).port) });
+  expectSpan(append, SPAN_KIND.producer, {
+    ...messaging("append", "send", "/events"),
+    "messaging.message.id": "1",
+    ...at(server.url),
+  });
+  expectSpan(post, SPAN_KIND.server, {
+    "http.request.method": "POST",
+    "http.route": "/streams/{stream}",
+    "http.response.status_code": 201,
+    "url.scheme": "http",
+    "url.path": "/streams/user-1",
+    "kilde.request.id": expect.any(String),
+    "user_agent.original": expect.stringMatching(/^Bun/),
+    ...at(server.url),
+  });
+  expectSpan(project, SPAN_KIND.consumer, {
+    ...messaging("project", "process", "/events"),
     "messaging.consumer.group.name": "/feeds/users/v1",
+    "messaging.message.id": "1",
     "kilde.published_events": 1,
   });
-  expect(deliver.attributes).toMatchObject({ "http.response.status_code": 204 });
-  expect(handle.attributes).toMatchObject({
+  expectSpan(deliver, SPAN_KIND.client, {
+    ...messaging("deliver", "send", "/feeds/users/v1"),
+    "messaging.destination.subscription.name": subscription,
+    "messaging.message.id": "1",
+    "kilde.webhook.id": received[0]?.get("webhook-id"),
+    "http.request.method": "POST",
+    "http.response.status_code": 204,
+    ...at(hookUrl),
+  });
+  expectSpan(handle, SPAN_KIND.consumer, {
+    ...messaging("handle", "process", "/feeds/users/v1"),
     "messaging.consumer.group.name": "cards",
     "messaging.message.id": "1",
+    ...at(server.url),
   });
   const [headers] = received;
   expect(headers?.get("traceparent")).toBe(`00-${deliver.traceId}-${deliver.spanId}-01`);
+});
+
+test("a span states why it failed, the number of events of a batch, and the query without a person's reason", async () => {
+  const { collector, server, environment } = await startTraced();
+  Object.assign(process.env, environment);
+  own = await startTracing(environment);
+  const client = createClient({ url: server.url });
+  const events = [1, 2].map(() => ({ type: "Registered", data: { name: "Ida" } }));
+  await client.append("user-1", events);
+  await client.append("user-1", events, { expectedVersion: 1 }).catch(() => {});
+  await client.erase("user-1", "Ida asked for it");
+  await fetch(`${server.url}/nowhere`, { method: "PROPFIND" });
+
+  const spans = await eventually(() => {
+    const appends = collector.spans.filter(({ name }) => name === "append /events");
+    return appends.length === 2 && appends;
+  });
+  expect(spans.map(({ hasFailed, attributes }) => [hasFailed, attributes["error.type"]])).toEqual([
+    [false, undefined],
+    [true, "version-conflict"],
+  ]);
+  for (const { attributes } of spans) expect(attributes["messaging.batch.message_count"]).toBe(2);
+  for (const { attributes } of spans) expect(attributes).not.toHaveProperty("messaging.message.id");
+  const erase = await spanNamed(collector, "DELETE /streams/{stream}");
+  expect(erase.attributes).toMatchObject({ "url.query": "reason=REDACTED" });
+  const unknown = await spanNamed(collector, "HTTP");
+  expect(unknown.attributes).toMatchObject({
+    "http.request.method": "_OTHER",
+    "http.request.method_original": "PROPFIND",
+  });
+  expect(unknown.hasFailed).toBe(false);
 });
 
 test("a context that is not sampled is stored as well, and exports nothing", async () => {
@@ -150,7 +221,7 @@ test("a context that is not sampled is stored as well, and exports nothing", asy
   const { traceparent } = (await firstEvent(server, "/events")) as WireEvent & {
     readonly traceparent?: string;
   };
-  expect(traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
+  expect(traceparent).toBe(stated);
   await spanNamed(collector, "GET /events");
   expect(collector.spans.filter(({ name }) => name === "POST /streams/{stream}")).toEqual([]);
 });

@@ -1,0 +1,10 @@
+import type { Attributes } from "@opentelemetry/api";
+
+/** Attributes of the server at a URL, for a span. Its path is none of them: it may have a secret. */
+export function serverAttributes(url: string | URL): Attributes {
+  const parsed = URL.parse(url);
+  if (parsed === null) return {};
+  const { hostname, port, protocol } = parsed;
+  const standard = protocol === "https:" ? 443 : 80;
+  return { "server.address": hostname, "server.port": port === "" ? standard : Number(port) };
+}

@@ -64,7 +64,7 @@ const { schema } = fc.letrec<{ schema: unknown }>((tie) => {
 });
 
 /**
- * What Ajv says; undefined where its generated code refers to a variable that it does not declare, as for
+ * Returns the verdict of Ajv; undefined where its generated code refers to a variable that it does not declare, as for
  * `{ not: true, anyOf: [{ items: false }] }` within an `anyOf` (once in about a million of these schemas).
  */
 function verdict(validate: ValidateFunction, each: unknown): boolean | undefined {

@@ -21,6 +21,17 @@ export const ALARM = z.strictObject({
   measuredSeconds: seconds.describe("The measured value, in seconds"),
 });
 
+/** An alarm: a consumer neither reads nor commits. */
+export const CONSUMER_SILENT = ALARM.extend({
+  seen: z
+    .string()
+    .nullable()
+    .optional()
+    .describe(
+      "When it last read or committed, RFC 3339; null: it has never read, or was forgotten; absent in entries of earlier versions",
+    ),
+});
+
 /** The figures of the end of an alarm. */
 export const END_FIGURES = {
   contact,

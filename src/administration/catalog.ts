@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { ALARM, ALARM_END, END_FIGURES, STATED_CONTACT } from "./alarm-data.ts";
+import { ALARM, ALARM_END, CONSUMER_SILENT, END_FIGURES, STATED_CONTACT } from "./alarm-data.ts";
 
 /*
  * The catalog of the entries in the log of administration. The subject of an entry is the path of the resource that was
@@ -247,9 +247,10 @@ export const ENTRY_TYPES = {
     data: ALARM,
   },
   "kilde.consumer.silent": {
-    meaning: "A consumer has neither read nor committed for longer than its objective allows",
+    meaning:
+      "A consumer has neither read nor committed for longer than its objective allows. `/consumers/{consumer}` is the subject where the objective names no log, and the consumer has read none",
     subject: "{log}/consumers/{consumer}",
-    data: ALARM,
+    data: CONSUMER_SILENT,
   },
   "kilde.consumer.recovered": {
     meaning: "A consumer meets an objective again that it missed",

@@ -3,6 +3,7 @@ import type { LogAddress } from "../log/keys.ts";
 import { type Actor, authorship } from "./actor.ts";
 import type { EntryType } from "./catalog.ts";
 import { entry, recordEntries } from "./entry.ts";
+import { restartSilence } from "./objectives/restart-silence.ts";
 
 const REWOUND: EntryType = "kilde.consumer.rewound";
 
@@ -29,8 +30,14 @@ export function recordConsumerRewind(
   return recordEntries({ sql: FIND_REWOUND, args }, now, "always");
 }
 
-/** Goes after the statement that deletes a consumer: records that it was forgotten. */
-export function recordForgottenConsumer({ log, name, ...actor }: ConsumerChange, now: string): Statement[] {
+/** Records that a consumer was forgotten, with statements `before` and right `after` the one that deletes it. */
+export function recordForgottenConsumer(
+  { log, name, ...actor }: ConsumerChange,
+  now: string,
+): Readonly<Record<"before" | "after", readonly Statement[]>> {
   const forgotten = entry(`${log.name}/consumers/${name}`, "kilde.consumer.forgotten", authorship(actor));
-  return recordEntries([forgotten], now, "changed");
+  return {
+    before: [restartSilence(log, now, name)],
+    after: recordEntries([forgotten], now, "changed"),
+  };
 }

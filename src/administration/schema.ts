@@ -14,7 +14,7 @@ export const objectives = sqliteTable(
     silent: real(),
     /** Whom an alarm is for; null: not stated. */
     contact: text(),
-    /** When it was first stated, RFC 3339. */
+    /** From when on the silence of a consumer counts that has not read since, RFC 3339; see `objectives/stored-objectives.ts`. */
     since: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.kind, table.name] })],

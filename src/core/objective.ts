@@ -6,7 +6,7 @@ export interface Objective {
   readonly kind: ObjectiveKind;
   /** Name of the consumer, path of the feed, or id of the subscription. */
   readonly name: string;
-  /** Path of the consumer's log; null: every log that a consumer of this name reads. */
+  /** Path of the consumer's log; null: every log that a consumer of this name has read. */
   readonly log: string | null;
   /** Null: no limit. */
   readonly lagSeconds: number | null;

@@ -62,6 +62,8 @@ export interface AlarmChange extends AlarmKey {
   /** Position of the state that it was planned on; 0: there was none. */
   readonly basis: number;
   readonly contact: string | null;
+  /** `since` of the objective that it was planned on; null: the state ends without one. */
+  readonly stated: string | null;
   /** The entry that it makes; null: none, since the state is only deleted. */
   readonly entry: { readonly type: EntryType; readonly data: object } | null;
 }
@@ -70,13 +72,15 @@ export interface AlarmChange extends AlarmKey {
 const member = (name: keyof AlarmChange) => `change.value ->> '$.${name}'`;
 
 /**
- * SQL condition: the state is the one that the change was planned on, and an objective that becomes missed is still stated.
+ * SQL condition: the state is the one that the change was planned on, and an objective that becomes missed is still stated, as
+ * it was: it counts from a later time when its consumer was forgotten meanwhile.
  */
 const IS_CURRENT = `${member("basis")} = coalesce((
     select position from objective_states where kind = ${member("kind")} and name = ${member("name")}
       and resource = ${member("resource")} and measure = ${member("measure")}), 0)
   and (not coalesce(${member("missed")}, 0)
-    or exists (select 1 from objectives where kind = ${member("kind")} and name = ${member("name")}))`;
+    or exists (select 1 from objectives
+      where kind = ${member("kind")} and name = ${member("name")} and since = ${member("stated")}))`;
 
 /** Argument: 3 JSON of `AlarmChange`s. The states change only after the statements that evaluate it. */
 const ENTRIES = `(select json_group_array(json_array(${member("resource")}, change.value ->> '$.entry.type',

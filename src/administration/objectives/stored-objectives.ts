@@ -3,7 +3,9 @@ import { type Database, type Row, type Statement, textAt } from "../../storage/d
 
 /** An objective as the store has it. */
 export interface StoredObjective extends Objective {
-  /** When it was first stated, RFC 3339. */
+  /**
+   * When it was first stated, for the log that it names; of a consumer that was forgotten since then, when that was. RFC 3339.
+   */
   readonly since: string;
 }
 
@@ -22,7 +24,7 @@ select stated.value ->> '$.kind', stated.value ->> '$.name', stated.value ->> '$
   stated.value ->> '$.silentSeconds', stated.value ->> '$.contact', ?2
 from json_each(?1) as stated where true
 on conflict (kind, name) do update set
-  log = excluded.log, lag = excluded.lag, silent = excluded.silent, contact = excluded.contact`;
+  since = iif(log is excluded.log, since, excluded.since), log = excluded.log, lag = excluded.lag, silent = excluded.silent, contact = excluded.contact`;
 
 const textOrNull = (row: Row, column: number) => (row[column] === null ? null : textAt(row, column));
 const numberOrNull = (row: Row, column: number) => (row[column] === null ? null : Number(row[column]));
@@ -52,7 +54,7 @@ export function isStored(stated: readonly Objective[], stored: readonly Objectiv
   return stated.length === stored.length && stated.every((one) => keys.has(keyOf(one)));
 }
 
-/** Replaces the objectives of the store. Those that stay keep their times. */
+/** Replaces the objectives of the store. Those that stay keep their times, unless they name another log. */
 export function replaceObjectives(stated: readonly Objective[], now: string): Statement[] {
   const json = JSON.stringify(stated);
   return [

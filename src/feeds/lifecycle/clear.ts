@@ -1,3 +1,4 @@
+import { restartSilence } from "../../administration/objectives/restart-silence.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Job } from "../../jobs/job.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
@@ -139,7 +140,11 @@ function endOfClearing({ log, epoch, retiring }: Clearing, now: string): Stateme
     // Since the clearing began, dispatchers may have stored progress of events that were not deleted yet.
     ...forgetDeliveries(log),
     ...(retiring
-      ? [...forgetReadersAndErasures(log), ...END_RETIRING.map((sql) => ({ sql, args: [log.id] }))]
+      ? [
+          restartSilence(log, now),
+          ...forgetReadersAndErasures(log),
+          ...END_RETIRING.map((sql) => ({ sql, args: [log.id] })),
+        ]
       : // Readers of the earlier events are notified when no earlier event is left.
         [
           ...discardHistory(log, IS_REBUILDING),

@@ -1,9 +1,10 @@
+import { absentConsumer } from "../../administration/objectives/absent-consumer.ts";
 import type { MissedObjective } from "./facts.ts";
 import type { OverviewProblem } from "./problems.ts";
 
-/** The path of the log that a consumer reads. */
-export function logOfConsumer({ name, resource }: Pick<MissedObjective, "name" | "resource">): string {
-  return resource.slice(0, -`/consumers/${name}`.length);
+/** The path of the log that a consumer reads; null: it has read none. */
+export function logOfConsumer({ name, resource }: Pick<MissedObjective, "name" | "resource">): string | null {
+  return resource === absentConsumer(name) ? null : resource.slice(0, -`/consumers/${name}`.length);
 }
 
 /** Names of logs as the command line takes them: `declarations/v2`. */
@@ -36,17 +37,30 @@ function placeOf({ kind, name, resource }: MissedObjective): Pick<OverviewProble
       next: { view: `/console/webhooks/${name}`, command: `kilde webhooks attempts ${name}` },
     };
   const log = logOfConsumer({ name, resource });
+  if (log === null)
+    return {
+      resource: absentConsumer(encodeURIComponent(name)),
+      next: { view: "/console/consumers", command: "kilde consumers" },
+    };
   return { resource: `${log}/consumers/${encodeURIComponent(name)}`, next: nextOfConsumer(log, name) };
+}
+
+/** The resource, and what it does not do. */
+function findingOf(missed: MissedObjective): string {
+  const { kind, name, measure } = missed;
+  const shown = JSON.stringify(name);
+  if (kind !== "consumer") return `${shown} ${DETAILS[kind][measure]}`;
+  const log = logOfConsumer(missed);
+  return log === null ? `${shown} has read no log` : `${shown} of ${log} ${DETAILS[kind][measure]}`;
 }
 
 /** Describes an objective that is missed. */
 export function missedProblem(missed: MissedObjective): OverviewProblem {
-  const { kind, name, measure, since, limitSeconds, contact } = missed;
-  const of = kind === "consumer" ? ` of ${logOfConsumer(missed)}` : "";
+  const { kind, measure, since, limitSeconds, contact } = missed;
   return {
     kind: `${kind}-${measure === "lag" ? "late" : "silent"}`,
     ...placeOf(missed),
-    detail: `${JSON.stringify(name)}${of} ${DETAILS[kind][measure]} for longer than its objective, ${limitSeconds} s`,
+    detail: `${findingOf(missed)} for longer than its objective, ${limitSeconds} s`,
     contact,
     since,
   };

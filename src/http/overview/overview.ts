@@ -42,7 +42,7 @@ function visibleFacts(deps: AppDeps, principal: Principal, facts: OverviewFacts)
     subscriptions,
     missed: facts.missed.filter((missed) =>
       missed.kind === "consumer"
-        ? covers(grants, needOf("manage", logOfConsumer(missed)))
+        ? covers(grants, needOf("manage", logOfConsumer(missed) ?? "/events"))
         : seen.has(`${missed.kind} ${missed.name}`),
     ),
   };

@@ -196,16 +196,14 @@ export function activityStatements(
   return statements;
 }
 
-/**
- * Deletes a consumer; false when there was none. `recorded`: statements of the batch right after the one that deletes it.
- */
+/** Deletes a consumer; false when there was none. `recorded`: statements of the batch before and right after that. */
 export async function removeConsumer(
   writer: BatchWriter,
   log: LogAddress,
   name: string,
-  recorded: readonly Statement[],
+  { before, after }: Readonly<Record<"before" | "after", readonly Statement[]>>,
 ): Promise<boolean> {
   const remove: Statement = { sql: DELETE_CONSUMER, args: [log.id, name] };
-  const [deleted] = await writeConsumer(writer, [remove, ...recorded]);
-  return deleted !== undefined;
+  const rows = await writeConsumer(writer, [...before, remove, ...after]);
+  return rows[before.length] !== undefined;
 }

@@ -108,12 +108,17 @@ test("a consumer that neither reads nor commits is silent, also when it lacks no
   const look = open(CARDS);
   await app.append("s", { type: "A" });
   await commit(1);
+  const seen = new Date(nowMs).toISOString();
   nowMs += 3_601_000;
   await look();
   await commit(1);
   await look();
   expect(await alarms()).toEqual([
-    [CONSUMER, "consumer.silent", { principal, contact, objectiveSeconds: 3_600, measuredSeconds: 3_601 }],
+    [
+      CONSUMER,
+      "consumer.silent",
+      { principal, contact, objectiveSeconds: 3_600, measuredSeconds: 3_601, seen },
+    ],
     [
       CONSUMER,
       "consumer.recovered",

@@ -138,6 +138,27 @@ test("a consumer of a feed that is retired is no longer missed", async () => {
   ]);
 });
 
+test("a consumer of a feed that is retired has time to read another log", async () => {
+  const look = await open(objective({ kind: "consumer", name: "cards", silentSeconds: 120 }));
+  const isForgotten = async () =>
+    (await database.read({ sql: "select 1 from consumers", args: [] })).length === 0;
+  await look();
+  await project(...FEEDS);
+  nowMs += 119_000;
+  const init = { method: "PUT", body: '{"position":0}' };
+  expect((await app.fetch("/feeds/totals/v1/consumers/cards", init)).status).toBe(200);
+  nowMs += 2_000;
+  expect((await app.fetch("/feeds/totals/v1?force=true", { method: "DELETE" })).status).toBe(202);
+  await eventually(isForgotten);
+  await look();
+  nowMs += 120_000;
+  await look();
+  expect(await alarms()).toEqual([]);
+  nowMs += 1_000;
+  await look();
+  expect(await alarms()).toEqual(["/consumers/cards consumer.silent"]);
+});
+
 test("a process that does not know a feed leaves its alarms as they are", async () => {
   const look = await open(feed(ORDERS, { lagSeconds: 60 }));
   await project(ORDERS);

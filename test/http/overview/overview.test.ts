@@ -217,6 +217,32 @@ test("missed objectives are problems with their contact, and replace the limits 
   expect(await kinds("read:/metrics")).toEqual([]);
 });
 
+test("a consumer that has read no log, though it has an objective, is a problem for those who manage the event log", async () => {
+  const stated = [
+    objective({ kind: "consumer", name: "team cards", silentSeconds: 120, contact: "#team-cards" }),
+  ];
+  const look = watcher({ database, writer: app.store.writer, stated, nowMs: () => nowMs });
+  await look();
+  advance(121_000);
+  await look();
+  const next = { view: "/console/consumers", command: "kilde consumers" };
+  expect((await overview()).problems).toEqual([
+    {
+      kind: "consumer-silent",
+      resource: "/consumers/team%20cards",
+      detail: '"team cards" has read no log for longer than its objective, 120 s',
+      contact: "#team-cards",
+      since: new Date(nowMs - 1).toISOString(),
+      next,
+    },
+  ]);
+  const count = async (...grants: string[]) =>
+    (await overview(await createTestKey(app, grants))).problemCount;
+  expect([await count("manage:/events"), await count("manage:/feeds"), await count("read:/events")]).toEqual([
+    1, 0, 0,
+  ]);
+});
+
 test("a sender learns only of the parts that its grants reach", async () => {
   await project();
   await commit("stuck", { position: 2, blocked: 1 });

@@ -2,19 +2,18 @@ import { type Actor, authorship, NOBODY } from "../administration/actor.ts";
 import { entry, recordEntries } from "../administration/entry.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
-import type { Database } from "../storage/database.ts";
+import { type Database, textAt } from "../storage/database.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
 import type { LogState } from "../log/log-state.ts";
 import { type LogReader, type LogReaderDeps, openLogReader } from "../log/read/reader.ts";
 import { writeUnplanned } from "../storage/batch-writer.ts";
-import type { ContractSchemas } from "./contract/compatibility.ts";
 import { servedSchemas } from "./contract/contract.ts";
 import type { FeedDeps } from "./project/commit.ts";
 import { hydrate } from "./project/hydrate.ts";
 import { readFeed, wasRetired } from "./record.ts";
 import type { RegisteredFeed } from "./lifecycle/register.ts";
 import { rebuildFeed, type RetireDeps, retireFeed } from "./lifecycle/retire.ts";
-import { feedState, type FeedState } from "./lifecycle/status.ts";
+import { feedStates, type FeedState } from "./lifecycle/status.ts";
 
 /** A version of a feed that is served here. */
 export interface OpenFeed extends RegisteredFeed {
@@ -33,8 +32,10 @@ export interface Feeds {
   find(name: string, version: number): OpenFeed | null;
   /** Null when it was retired. */
   state(feed: RegisteredFeed): Promise<FeedState | null>;
-  /** JSON Schemas of its events, by type: of the longest contract under which it published. */
-  schemas(feed: RegisteredFeed): Promise<ContractSchemas>;
+  /** Reads the states of feeds together. Those that were retired are missing. */
+  states(feeds: readonly RegisteredFeed[]): ReturnType<typeof feedStates>;
+  /** JSON Schemas of the events of each feed, by type: of the longest contract under which it published. */
+  schemas(feeds: readonly RegisteredFeed[]): ReturnType<typeof servedSchemas>;
   /** Whether it exists: it is not retired, or about to be. */
   isServed(feed: RegisteredFeed): Promise<boolean>;
   /** Whether it can be read, as far as a replica shows. */
@@ -80,6 +81,13 @@ export interface FeedsDeps
 export const RESUME_FEED = `
 update feeds set status = 'building', epoch = epoch + 1 where log = ?1 and status = 'halted'`;
 
+/** Arguments: JSON array of log ids. */
+export const FIND_UNTRACED = `
+select log.name from json_each(?1) as tracked
+cross join feeds as feed on feed.log = tracked.value
+cross join logs as log on log.id = feed.log
+where feed.traced is not null and feed.status <> 'retired' limit 1`;
+
 export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]): Feeds {
   const open = (feed: RegisteredFeed): OpenFeed => {
     const primaryReader = openLogReader(deps, feed.log);
@@ -107,8 +115,9 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
   return {
     all,
     find: (name, version) => all.find(({ feed }) => feed.name === name && feed.version === version) ?? null,
-    state: (feed) => feedState(deps, feed),
-    schemas: (feed) => servedSchemas(deps.database, feed),
+    state: async (feed) => (await feedStates(deps, [feed])).get(feed) ?? null,
+    states: (feeds) => feedStates(deps, feeds),
+    schemas: (feeds) => servedSchemas(deps.database, feeds),
     isServed: async (feed) => (await readabilityIn(deps.database, feed)) !== "retired",
     async readability(feed) {
       const { reading } = deps;
@@ -118,10 +127,10 @@ export function openFeeds(deps: FeedsDeps, registered: readonly RegisteredFeed[]
     },
     wasRetired: (name, version) => wasRetired(deps.database, name, version),
     async untraced() {
-      for (const { tracked, log } of all) {
-        if (tracked && (await readFeed(deps.database, log))?.traced != null) return log.name;
-      }
-      return null;
+      const tracked = all.flatMap((feed) => (feed.tracked ? [feed.log.id] : []));
+      if (tracked.length === 0) return null;
+      const [row] = await deps.database.read({ sql: FIND_UNTRACED, args: [JSON.stringify(tracked)] });
+      return row === undefined ? null : textAt(row, 0);
     },
     hydrate: (feed, subject) => hydrate({ ...deps, onPublished: notifyReaders }, feed, subject),
     async resume({ log }, actor = NOBODY) {

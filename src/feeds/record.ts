@@ -60,11 +60,13 @@ export function basisOf({
   return { epoch, hydrations, publishedRevision, from: { cursor, merged } };
 }
 
+/** SQL: the columns of a record, of the rows `feed` and `log`. */
+export const FEED_COLUMNS = `feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
+  feed.erased, feed.traced, feed.hydrations, log.identity, feed.promised, feed.merged`;
+
 /** Arguments: log id. */
 export const SELECT_FEED = `
-select feed.status, feed.cursor, feed.epoch, log.head, feed.target, feed.started, feed.rate, feed.failure,
-  feed.erased, feed.traced, feed.hydrations, log.identity, feed.promised, feed.merged
-from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+select ${FEED_COLUMNS} from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 function failureOf(row: Row): ProjectionFailure | null {
   const text = row[7];
@@ -82,6 +84,11 @@ export async function wasRetired(database: Database, name: string, version: numb
 /** The record of a feed; null when it was retired. */
 export async function readFeed(database: Database, log: LogAddress): Promise<FeedRecord | null> {
   const [row] = await database.read({ sql: SELECT_FEED, args: [log.id] });
+  return recordOf(row);
+}
+
+/** The record in a row that begins with {@link FEED_COLUMNS}; null when the feed was retired. */
+export function recordOf(row: Row | undefined): FeedRecord | null {
   // The row of a retired feed only reserves its path.
   if (row === undefined || row[0] === "retired") return null;
   return {

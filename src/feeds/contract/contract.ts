@@ -1,4 +1,4 @@
-import type { Database } from "../../storage/database.ts";
+import { type Database, integerAt, textAt } from "../../storage/database.ts";
 import type { ContractSchemas } from "./compatibility.ts";
 import { type Feed, ProjectionError } from "../feed.ts";
 import {
@@ -108,16 +108,33 @@ export async function currentRank(database: Database, registered: RegisteredFeed
   return projecting?.revision ?? 0;
 }
 
-/** The JSON Schemas of a feed as consumers may rely on them now. */
+/**
+ * The published contracts that differ from those that a feed knows. Arguments: JSON `[[log id, revision, another revision], …]`.
+ */
+export const SELECT_CHANGED_CONTRACTS = `
+select feed.log, iif(log.head = 0, '{}', feed.schemas)
+from json_each(?1) as known
+cross join feeds as feed on feed.log = known.value ->> 0
+cross join logs as log on log.id = feed.log
+where feed.promised <> known.value ->> 1 and feed.promised <> known.value ->> 2`;
+
+/** The JSON Schemas of feeds as consumers may rely on them now, from one query. */
 export async function servedSchemas(
   database: Database,
-  registered: RegisteredFeed,
-): Promise<ContractSchemas> {
-  const { feed, log, contract } = registered;
-  const published = await readPublishedContract(database, log);
-  if (published === null || feed.draft) return feed.schemas;
-  const { revision } = published;
-  return revision === contract.publishedRevision || revision === contract.revision
-    ? feed.schemas
-    : (JSON.parse(published.text) as ContractSchemas);
+  registered: readonly RegisteredFeed[],
+): Promise<ReadonlyMap<RegisteredFeed, ContractSchemas>> {
+  const known = registered
+    .filter(({ feed }) => !feed.draft)
+    .map(({ log, contract }) => [log.id, contract.publishedRevision, contract.revision]);
+  const rows =
+    known.length === 0
+      ? []
+      : await database.read({ sql: SELECT_CHANGED_CONTRACTS, args: [JSON.stringify(known)] });
+  const changed = new Map(rows.map((row) => [integerAt(row, 0), textAt(row, 1)]));
+  return new Map(
+    registered.map((one) => {
+      const text = changed.get(one.log.id);
+      return [one, text === undefined ? one.feed.schemas : (JSON.parse(text) as ContractSchemas)];
+    }),
+  );
 }

@@ -2,6 +2,7 @@ import type { Measurement } from "../../core/objective.ts";
 import { type Database, integerAt, textAt } from "../../storage/database.ts";
 import { LOG_SPAN } from "../../log/keys.ts";
 import type { RegisteredFeed } from "./register.ts";
+import { withUpstream } from "./with-upstream.ts";
 
 /** Arguments: JSON `[[log id of the feed, log id of its source], …]`. */
 export const MEASURE_FEEDS = `
@@ -25,14 +26,6 @@ interface OwnMeasurement {
 function earlier(one: string | null, other: string | null): string | null {
   if (one === null || other === null) return one ?? other;
   return one < other ? one : other;
-}
-
-/** The feeds and those that they are projected from, each once. */
-function withUpstream(feeds: readonly RegisteredFeed[]): readonly RegisteredFeed[] {
-  const all = new Set<RegisteredFeed>();
-  for (const feed of feeds)
-    for (let one: RegisteredFeed | null = feed; one !== null; one = one.upstream) all.add(one);
-  return [...all];
 }
 
 /**

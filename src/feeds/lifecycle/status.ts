@@ -1,9 +1,10 @@
 import type { Clock } from "../../core/clock.ts";
-import { type Database, textAt } from "../../storage/database.ts";
+import { LOG_SPAN } from "../../log/keys.ts";
+import { type Database, integerAt, type Row } from "../../storage/database.ts";
 import { projectingUnder } from "../contract/contract.ts";
-import { readSourceState } from "../project/source-state.ts";
-import { type ProjectionFailure, type FeedStatus, readFeed } from "../record.ts";
+import { FEED_COLUMNS, type FeedStatus, type ProjectionFailure, recordOf } from "../record.ts";
 import type { RegisteredFeed } from "./register.ts";
+import { withUpstream } from "./with-upstream.ts";
 
 /** The state of a feed. */
 export interface FeedState {
@@ -42,8 +43,22 @@ export interface FeedState {
   readonly tracing: { readonly done: number; readonly total: number } | null;
 }
 
-/** Arguments: key, and that of the log's end. */
-export const RECORDED_FROM = "select recorded from events where key >= ?1 and key <= ?2 order by key limit 1";
+interface FeedStatesDeps {
+  readonly database: Database;
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** Arguments: JSON `[[log id of the feed, log id of its source], …]`. */
+export const SELECT_FEED_STATES = `
+select ${FEED_COLUMNS}, feed.log, coalesce(source.head, 0),
+  coalesce((select max(id) from erased_ranges where log = source.id), 0) > feed.erased
+    or exists (select 1 from feed_revisions where log = feed.log),
+  (select recorded from events where key > source.id * ${LOG_SPAN} + feed.cursor and key <= source.id * ${LOG_SPAN} + source.head
+    order by key limit 1)
+from json_each(?1) as wanted
+cross join feeds as feed on feed.log = wanted.value ->> 0
+cross join logs as log on log.id = feed.log
+left join logs as source on source.id = wanted.value ->> 1`;
 
 /** Estimated seconds for a number of events at a rate; null while the rate is unknown. */
 export function secondsLeft(events: number, rate: number): number | null {
@@ -61,27 +76,20 @@ function shownFailure({
   return { position, subject, message, issues, stack, since };
 }
 
-/** The present state of a feed, from the database; null when it was retired. */
-export async function feedState(
-  deps: { readonly database: Database; readonly clock: Clock },
+/** The state of one feed as its row shows it, without the lag of the feeds that it is projected from. */
+async function ownState(
+  { database, clock }: FeedStatesDeps,
   feed: RegisteredFeed,
+  row: Row,
 ): Promise<FeedState | null> {
-  const { database, clock } = deps;
-  const { log, source, upstream, tracked } = feed;
-  const record = await readFeed(database, log);
+  const record = recordOf(row);
   if (record === null) return null;
+  const { tracked } = feed;
   const { status, head, cursor, rate } = record;
   const failure = record.failure === null ? null : shownFailure(record.failure);
-  const { head: sourceHead, erasing: isErasing } = await readSourceState(database, feed, record);
+  const [sourceHead, isErasing, oldest] = [integerAt(row, 15), integerAt(row, 16) === 1, row[17]];
   const events = Math.max(0, sourceHead - cursor);
-  const [first] =
-    events === 0
-      ? []
-      : await database.read({
-          sql: RECORDED_FROM,
-          args: [source.base + cursor + 1, source.base + sourceHead],
-        });
-  const seconds = first === undefined ? 0 : Math.max(0, clock.now() - Date.parse(textAt(first, 0))) / 1_000;
+  const seconds = typeof oldest === "string" ? Math.max(0, clock.now() - Date.parse(oldest)) / 1_000 : 0;
   const progress =
     status === "live"
       ? null
@@ -94,13 +102,43 @@ export async function feedState(
   // Other feeds erase when they reach the tombstones, which the lag shows.
   const erasing = tracked && isErasing;
   const tracing = tracked && record.traced !== null ? { done: record.traced, total: cursor } : null;
-  const before = upstream === null ? null : ((await feedState(deps, upstream))?.lag ?? null);
-  const lag = {
-    events: events + (before?.events ?? 0),
-    seconds: Math.max(seconds, before?.seconds ?? 0),
-  };
   const projecting = await projectingUnder(database, feed, record);
   const isOlder = projecting?.standing === "older";
   const release = projecting === null ? "superseded" : isOlder ? "older" : "current";
+  const lag = { events, seconds };
   return { status, head, cursor, sourceHead, lag, progress, failure, release, erasing, tracing };
+}
+
+/**
+ * The present states of feeds, from one query, however many there are: a worker has few calls of its database. Feeds that were
+ * retired are missing.
+ */
+export async function feedStates(
+  deps: FeedStatesDeps,
+  feeds: readonly RegisteredFeed[],
+): Promise<ReadonlyMap<RegisteredFeed, FeedState>> {
+  const all = withUpstream(feeds);
+  const wanted = JSON.stringify(all.map(({ log, source }) => [log.id, source.id]));
+  const rows = await deps.database.read({ sql: SELECT_FEED_STATES, args: [wanted] });
+  const rowOf = new Map(rows.map((row) => [integerAt(row, 14), row]));
+  const own = new Map<number, FeedState>();
+  for (const feed of all) {
+    const row = rowOf.get(feed.log.id);
+    const state = row === undefined ? null : await ownState(deps, feed, row);
+    if (state !== null) own.set(feed.log.id, state);
+  }
+  const states = new Map<RegisteredFeed, FeedState>();
+  for (const feed of feeds) {
+    const state = own.get(feed.log.id);
+    if (state === undefined) continue;
+    let { events, seconds } = state.lag;
+    for (let one = feed.upstream; one !== null; one = one.upstream) {
+      const before = own.get(one.log.id)?.lag;
+      if (before === undefined) break;
+      events += before.events;
+      seconds = Math.max(seconds, before.seconds);
+    }
+    states.set(feed, { ...state, lag: { events, seconds } });
+  }
+  return states;
 }

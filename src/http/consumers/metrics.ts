@@ -1,6 +1,6 @@
-import { consumerPages } from "../../log/consumers/consumer-pages.ts";
+import { consumerPagesOfLogs } from "../../log/consumers/consumer-pages.ts";
 import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
-import type { LogReader } from "../../log/read/reader.ts";
+import type { LogAddress } from "../../log/keys.ts";
 import { CONSUMER_STATES, stateOfConsumer } from "./state.ts";
 import type { AppDeps } from "../deps.ts";
 import type { GaugeOf } from "../subscriptions/metrics.ts";
@@ -30,7 +30,7 @@ const METRICS: readonly {
 
 /**
  * Creates the gauges of consumers, whose number is bounded (`limits.consumers`). Returns a function that sets them for
- * each consumer of a log.
+ * each consumer of some logs.
  */
 export function consumerGauges(gauge: GaugeOf) {
   const labelNames = ["consumer", "source"];
@@ -45,12 +45,15 @@ export function consumerGauges(gauge: GaugeOf) {
   return async (
     own: Readonly<Record<string, string>>,
     { database, clock }: AppDeps,
-    { address }: LogReader,
+    logs: readonly LogAddress[],
   ): Promise<void> => {
-    for await (const page of consumerPages({ database, clock }, address)) {
+    const pathOf = new Map(logs.map(({ id, name }) => [id, name]));
+    for await (const page of consumerPagesOfLogs({ database, clock })) {
       const nowMs = clock.now();
-      for (const consumer of page) {
-        const labels = { ...own, consumer: consumer.name, source: address.name };
+      for (const { log, consumer } of page) {
+        const source = pathOf.get(log);
+        if (source === undefined) continue;
+        const labels = { ...own, consumer: consumer.name, source };
         const state = stateOfConsumer(consumer, nowMs);
         for (const { each, value } of gauges) each.set(labels, value(consumer));
         for (const name of CONSUMER_STATES)

@@ -1,7 +1,9 @@
 import type { Context, MiddlewareHandler } from "hono";
 
 import { KildeError } from "../../core/errors.ts";
+import type { ContractSchemas } from "../../feeds/contract/compatibility.ts";
 import type { OpenFeed } from "../../feeds/feeds.ts";
+import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import { EVENT_LOG_ADDRESS } from "../../log/keys.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
@@ -102,12 +104,23 @@ function sourceShown(c: Context, { feeds }: AppDeps, { source, path }: OpenFeed[
   return isShown ? source.log : null;
 }
 
-/** Returns a feed's entry in the catalog, with failures for those who manage it; null: the feed was retired. */
-async function entryOf(c: Context, deps: AppDeps, open: OpenFeed) {
-  const { feeds, basePath } = deps;
-  const state = await feeds.state(open);
-  if (state === null) return null;
-  const schemas = await feeds.schemas(open);
+/** The present state and contract of a feed. */
+interface FeedFacts {
+  readonly state: FeedState;
+  readonly schemas: ContractSchemas;
+}
+
+/** Returns the entries of feeds in the catalog, with failures for those who manage them. Feeds that were retired are missing. */
+async function entriesOf(c: Context, deps: AppDeps, opened: readonly OpenFeed[]) {
+  const states = await deps.feeds.states(opened);
+  const schemas = await deps.feeds.schemas(opened);
+  return opened.flatMap((open) => {
+    const state = states.get(open);
+    return state === undefined ? [] : [entryOf(c, deps, open, { state, schemas: schemas.get(open) ?? {} })];
+  });
+}
+
+function entryOf(c: Context, deps: AppDeps, open: OpenFeed, { state, schemas }: FeedFacts) {
   const { name, version, description, draft, access, deprecated, sunset, successor } = open.feed;
   return {
     feed: name,
@@ -122,7 +135,7 @@ async function entryOf(c: Context, deps: AppDeps, open: OpenFeed) {
     deprecated,
     sunset,
     successor,
-    links: linksOf(basePath, open.feed),
+    links: linksOf(deps.basePath, open.feed),
   };
 }
 
@@ -132,8 +145,7 @@ const FRESH = { "Cache-Control": "no-cache" };
 export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
   const principal = principalOf(c);
   const shown = deps.feeds.all.filter(({ feed }) => seesFeed(principal, feed));
-  const entries = await Promise.all(shown.map((open) => entryOf(c, deps, open)));
-  return c.json({ feeds: entries.filter((entry) => entry !== null) }, 200, FRESH);
+  return c.json({ feeds: await entriesOf(c, deps, shown) }, 200, FRESH);
 }
 
 async function entryAnswer(
@@ -142,8 +154,8 @@ async function entryAnswer(
   open: OpenFeed,
   status: 200 | 202 = 200,
 ): Promise<Response> {
-  const found = await entryOf(c, deps, open);
-  if (found === null) throw retired(open.feed.path);
+  const [found] = await entriesOf(c, deps, [open]);
+  if (found === undefined) throw retired(open.feed.path);
   return c.json(found, status, FRESH);
 }
 
@@ -180,7 +192,7 @@ export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response>
 /** `GET /feeds/{feed}/v{version}/schemas`: the JSON Schemas of the published events, by type. */
 export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
-  return c.json({ schemas: await deps.feeds.schemas(open) }, 200, FRESH);
+  return c.json({ schemas: (await deps.feeds.schemas([open])).get(open) }, 200, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */

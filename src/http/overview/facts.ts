@@ -2,10 +2,9 @@ import { type AlarmState, readAlarmStates } from "../../administration/objective
 import { readObjectives, type StoredObjective } from "../../administration/objectives/stored-objectives.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
-import { readConsumedLogs } from "../../log/consumers/consumed-logs.ts";
-import { consumerPages } from "../../log/consumers/consumer-pages.ts";
+import { consumerPagesOfLogs } from "../../log/consumers/consumer-pages.ts";
 import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
-import type { LogReader } from "../../log/read/reader.ts";
+import type { LogAddress } from "../../log/keys.ts";
 import { listHealth, type SubscriptionHealth } from "../../webhooks/subscriptions/health.ts";
 import { type ConsumerLimits, type ConsumerState, stateOfConsumer } from "../consumers/state.ts";
 import type { AppDeps } from "../deps.ts";
@@ -56,33 +55,61 @@ const MOST_TROUBLED = 100;
 /** Subscriptions that one query reads. */
 const SUBSCRIPTIONS_PAGE = 500;
 
-/** The limits that a team stated for a consumer. */
-type LimitsOf = (name: string) => ConsumerLimits | undefined;
+/** Counts the consumers of a log, and remembers the first ones that do not keep up. */
+interface ConsumerCount extends LogConsumers {
+  readonly counts: Record<ConsumerState, number>;
+  readonly troubled: TroubledConsumer[];
+  /** The limits that teams stated for consumers, by name. */
+  readonly limits: ReadonlyMap<string, ConsumerLimits>;
+}
 
+function countOf({ name: log }: LogAddress, objectives: readonly StoredObjective[]): ConsumerCount {
+  const stated = objectives.filter((one) => one.kind === "consumer" && (one.log ?? log) === log);
+  return {
+    log,
+    counts: { "keeps-up": 0, late: 0, blocked: 0, silent: 0 },
+    troubled: [],
+    limits: new Map(stated.map((one) => [one.name, one])),
+  };
+}
+
+function countConsumer(
+  { counts, troubled, limits: limitsOf }: ConsumerCount,
+  consumer: ConsumerRecord,
+  nowMs: number,
+): void {
+  const limits = limitsOf.get(consumer.name);
+  const state = stateOfConsumer(consumer, nowMs, limits);
+  // Anyone who reads can choose a name: only a consumer that commits is missed when it is silent.
+  if (state === "silent" && consumer.committed === null) return;
+  counts[state] += 1;
+  if (state === "keeps-up" || troubled.length === MOST_TROUBLED) return;
+  // It misses its objective, which is a problem of its own.
+  if (state === "late" && typeof limits?.lagSeconds === "number") return;
+  if (state === "silent" && typeof limits?.silentSeconds === "number") return;
+  const { name, seen, blocked, failure, lag } = consumer;
+  troubled.push({ name, seen, blocked, failure, lag, state });
+}
+
+/** Reads the consumers of the logs that have some, together. */
 async function consumersOf(
   { database, clock }: AppDeps,
-  { address }: LogReader,
-  limitsOf: LimitsOf,
-): Promise<LogConsumers> {
-  const counts: Record<ConsumerState, number> = { "keeps-up": 0, late: 0, blocked: 0, silent: 0 };
-  const troubled: TroubledConsumer[] = [];
-  for await (const page of consumerPages({ database, clock }, address)) {
+  logs: readonly LogAddress[],
+  objectives: readonly StoredObjective[],
+): Promise<LogConsumers[]> {
+  const shown = new Map(logs.map((log) => [log.id, log]));
+  const counted = new Map<number, ConsumerCount>();
+  for await (const page of consumerPagesOfLogs({ database, clock })) {
     const nowMs = clock.now();
-    for (const consumer of page) {
-      const limits = limitsOf(consumer.name);
-      const state = stateOfConsumer(consumer, nowMs, limits);
-      // Anyone who reads can choose a name: only a consumer that commits is missed when it is silent.
-      if (state === "silent" && consumer.committed === null) continue;
-      counts[state] += 1;
-      if (state === "keeps-up" || troubled.length === MOST_TROUBLED) continue;
-      // It misses its objective, which is a problem of its own.
-      if (state === "late" && typeof limits?.lagSeconds === "number") continue;
-      if (state === "silent" && typeof limits?.silentSeconds === "number") continue;
-      const { name, seen, blocked, failure, lag } = consumer;
-      troubled.push({ name, seen, blocked, failure, lag, state });
+    for (const { log: id, consumer } of page) {
+      const log = shown.get(id);
+      if (log === undefined) continue;
+      const count = counted.get(id) ?? countOf(log, objectives);
+      counted.set(id, count);
+      countConsumer(count, consumer, nowMs);
     }
   }
-  return { log: address.name, counts, troubled };
+  return logs.flatMap(({ id }) => counted.get(id) ?? []);
 }
 
 async function allHealth({ database, clock }: AppDeps): Promise<readonly SubscriptionHealth[]> {
@@ -114,27 +141,16 @@ export async function readFacts(deps: AppDeps): Promise<OverviewFacts> {
   const { reader, operations, clock, database } = deps;
   const readMs = clock.now();
   const head = await reader.head();
-  const feeds: { feed: Feed; state: FeedState }[] = [];
-  const logs = [reader, await operations.reader()];
-  for (const open of deps.feeds.all) {
-    const state = await deps.feeds.state(open);
-    if (state === null) continue;
-    feeds.push({ feed: open.feed, state });
-    logs.push(open.reader);
-  }
+  const states = await deps.feeds.states(deps.feeds.all);
+  const opened = deps.feeds.all.flatMap((open) => {
+    const state = states.get(open);
+    return state === undefined ? [] : [{ open, state }];
+  });
+  const feeds = opened.map(({ open, state }) => ({ feed: open.feed, state }));
   const objectives = await readObjectives(database);
   const missed = missedObjectives(await readAlarmStates(database), objectives);
-  // Most logs have no consumers, and a worker has few calls.
-  const consumed = new Set((await readConsumedLogs(database)).map(({ id }) => id));
-  const consumers: LogConsumers[] = [];
-  for (const log of logs) {
-    if (!consumed.has(log.address.id)) continue;
-    const limits = new Map(
-      objectives
-        .filter((one) => one.kind === "consumer" && (one.log ?? log.address.name) === log.address.name)
-        .map((one) => [one.name, one]),
-    );
-    consumers.push(await consumersOf(deps, log, (name) => limits.get(name)));
-  }
+  const readers = [reader, await operations.reader(), ...opened.map(({ open }) => open.reader)];
+  const logs = readers.map(({ address }) => address);
+  const consumers = await consumersOf(deps, logs, objectives);
   return { readMs, head, feeds, consumers, subscriptions: await allHealth(deps), missed };
 }

@@ -30,10 +30,10 @@ export async function getOpenApi(
 /** Returns the feeds that the sender may read, with their published schemas, which another process may have extended. */
 async function describedFeeds({ feeds }: AppDeps, principal: Principal): Promise<Feed[]> {
   const shown = feeds.all.filter(({ feed }) => seesFeed(principal, feed));
-  const described = shown.map(async (open) =>
-    (await feeds.isServed(open)) ? [{ ...open.feed, schemas: await feeds.schemas(open) }] : [],
-  );
-  return (await Promise.all(described)).flat();
+  const states = await feeds.states(shown);
+  const served = shown.filter((open) => (states.get(open)?.status ?? "retiring") !== "retiring");
+  const schemas = await feeds.schemas(served);
+  return served.map((open) => ({ ...open.feed, schemas: schemas.get(open) ?? {} }));
 }
 
 /** `GET /asyncapi.json` */

@@ -140,14 +140,15 @@ function storeGauges(gauge: GaugeOf) {
       correlationsLag ??= gauge(...CORRELATIONS_LAG);
       correlationsLag.set(labels, progress.head - progress.indexed);
     }
-    await setConsumers(labels, deps, reader);
-    await setConsumers(labels, deps, await deps.operations.reader());
+    const states = await feeds.states(feeds.all);
+    const logs = [reader.address, (await deps.operations.reader()).address];
     for (const open of feeds.all) {
-      const state = await feeds.state(open);
-      if (state === null) continue;
-      await setConsumers(labels, deps, open.reader);
+      const state = states.get(open);
+      if (state === undefined) continue;
+      logs.push(open.log);
       setFeed(labels, open, state);
     }
+    await setConsumers(labels, deps, logs);
     await setSubscriptions(labels, deps);
   };
 }

@@ -1,7 +1,7 @@
 import { groupBy } from "../../core/group-by.ts";
 import { prefixEnd } from "../../core/names.ts";
 import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
-import type { LogAddress } from "../keys.ts";
+import { EVENT_LOG_ADDRESS, LOG_SPAN, type LogAddress } from "../keys.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { lastSeen, latestActivity } from "./last-seen.ts";
 import { writeConsumer } from "./write-consumer.ts";
@@ -58,16 +58,26 @@ export interface ConsumerActivity {
 /** SQL: position up to which a consumer has come, of the rows `consumer` and `log`. */
 export const REACHED = "coalesce(consumer.committed, consumer.sent, log.head)";
 
-const COLUMNS = `consumer.name, consumer.committed, consumer.sent, consumer.since, consumer.seen,
+/** @param base SQL: the base key of the log */
+function columns(base: string): string {
+  return `consumer.name, consumer.committed, consumer.sent, consumer.since, consumer.seen,
   max(0, log.head - ${REACHED}),
-  (select recorded from events where key > ?2 + ${REACHED} and key <= ?2 + log.head order by key limit 1),
+  (select recorded from events where key > ${base} + ${REACHED} and key <= ${base} + log.head order by key limit 1),
   consumer.blocked, consumer.failure`;
+}
+
+const COLUMNS = columns("?2");
 
 /** Arguments: log id, base key, names from, names before (null: no end), names after, limit. */
 export const LIST_CONSUMERS = `
 select ${COLUMNS} from consumers as consumer cross join logs as log on log.id = consumer.log
 where consumer.log = ?1 and consumer.name >= ?3 and (?4 is null or consumer.name < ?4) and consumer.name > ?5
 order by consumer.name limit ?6`;
+
+/** Arguments: log id and name after which the page begins, limit. */
+export const LIST_CONSUMERS_OF_LOGS = `
+select ${columns(`log.id * ${LOG_SPAN}`)}, log.id from consumers as consumer cross join logs as log on log.id = consumer.log
+where (consumer.log, consumer.name) > (?1, ?2) order by consumer.log, consumer.name limit ?3`;
 
 /** Arguments: log id, base key, name. */
 export const FIND_CONSUMER = `
@@ -157,6 +167,25 @@ export async function listConsumers(
   const args = [log.id, log.base, prefix, prefixEnd(prefix), cursor, limit];
   const rows = await database.read({ sql: LIST_CONSUMERS, args });
   return rows.map((row) => consumerOf(row, nowMs));
+}
+
+/** A consumer of one of several logs. */
+export interface ConsumerOfLog {
+  /** Id of its log. */
+  readonly log: number;
+  readonly consumer: ConsumerRecord;
+}
+
+/** The consumers of all logs, in order of log and name. `after`: only those after this one; null: from the first on. */
+export async function listConsumersOfLogs(
+  database: Database,
+  after: ConsumerOfLog | null,
+  limit: number,
+  nowMs: number,
+): Promise<ConsumerOfLog[]> {
+  const args = [after?.log ?? EVENT_LOG_ADDRESS.id, after?.consumer.name ?? "", limit];
+  const rows = await database.read({ sql: LIST_CONSUMERS_OF_LOGS, args });
+  return rows.map((row) => ({ log: integerAt(row, 9), consumer: consumerOf(row, nowMs) }));
 }
 
 /** The consumer of this name; null when it was never seen. */

@@ -3,9 +3,8 @@ import type { Job } from "../../jobs/job.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
 import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
-import { readConsumedLogs } from "./consumed-logs.ts";
-import { consumerPages } from "./consumer-pages.ts";
-import type { ConsumerRecord } from "./consumers.ts";
+import { consumerPagesOfLogs } from "./consumer-pages.ts";
+import type { ConsumerOfLog, ConsumerRecord } from "./consumers.ts";
 
 /*
  * The lag of consumers in the last day, in steps of five minutes. One process samples all consumers of the store in each step.
@@ -106,8 +105,13 @@ function isSampled({ committed, seen }: ConsumerRecord, nowMs: number): boolean 
 }
 
 /** Statement that stores the samples of a page of consumers. */
-function recordLag(hour: number, step: number, log: LogAddress, page: readonly ConsumerRecord[]): Statement {
-  const entries = page.map(({ name, lag }) => [log.id, name, lag.events, Math.round(lag.seconds)]);
+function recordLag(hour: number, step: number, page: readonly ConsumerOfLog[]): Statement {
+  const entries = page.map(({ log, consumer: { name, lag } }) => [
+    log,
+    name,
+    lag.events,
+    Math.round(lag.seconds),
+  ]);
   return { sql: RECORD_LAG, args: [hour, step, JSON.stringify(entries)] };
 }
 
@@ -116,19 +120,15 @@ async function sample({ database, writer, clock }: LagJobDeps, signal: AbortSign
   const nowMs = clock.now();
   const hour = hourOf(nowMs);
   const step = Math.floor((nowMs - hour * HOUR_MS) / STEP_MS);
-  const logs = await readConsumedLogs(database);
-  if (logs.length === 0) return;
   // Another process may have done it. If both do, the second adds nothing.
   if ((await database.read({ sql: IS_SAMPLED, args: [hour, step] })).length > 0) return;
   let left = MOST_SAMPLED;
   const expire: Statement = { sql: EXPIRE_LAG, args: [hour - KEPT_HOURS] };
-  for (const log of logs) {
-    for await (const page of consumerPages({ database, clock }, log)) {
-      const sampled = page.filter((consumer) => isSampled(consumer, nowMs)).slice(0, left);
-      if (sampled.length > 0) await writeUnplanned(writer, [expire, recordLag(hour, step, log, sampled)]);
-      left -= sampled.length;
-      if (left === 0 || signal.aborted) return;
-    }
+  for await (const page of consumerPagesOfLogs({ database, clock })) {
+    const sampled = page.filter(({ consumer }) => isSampled(consumer, nowMs)).slice(0, left);
+    if (sampled.length > 0) await writeUnplanned(writer, [expire, recordLag(hour, step, sampled)]);
+    left -= sampled.length;
+    if (left === 0 || signal.aborted) return;
   }
 }
 

@@ -28,7 +28,8 @@ export function release(contract: z.ZodType, more: Variation = {}): AnyFeedDefin
 }
 
 export const state = ({ feeds, get }: Projection) => feeds.state(get(PATH));
-export const served = ({ feeds, get }: Projection) => feeds.schemas(get(PATH));
+export const served = ({ feeds, get }: Projection) =>
+  feeds.schemas([get(PATH)]).then((all) => all.get(get(PATH)));
 
 /** Opens an app for each test, as `appForEachTest`, and returns functions that run releases on its database. */
 export function releasesForEachTest(use: (opened: OpenedApp) => void) {

@@ -16,7 +16,8 @@ import { WIPE_VERSIONS } from "../../../src/log/erase/wipe-versions.ts";
 import { SELECT_PROJECTED_FROM, TRACED_VERSION } from "../../../src/feeds/erase/tracing.ts";
 import { NEXT_ERASED_RANGES, RECORD_ERASED_SUBJECTS } from "../../../src/log/erase/erased-ranges.ts";
 import { INSERT_DATED_EVENTS, INSERT_SUBJECTS } from "../../../src/log/append/append-batch.ts";
-import { RESUME_FEED } from "../../../src/feeds/feeds.ts";
+import { SELECT_CHANGED_CONTRACTS } from "../../../src/feeds/contract/contract.ts";
+import { FIND_UNTRACED, RESUME_FEED } from "../../../src/feeds/feeds.ts";
 import { TAKE_LEASE } from "../../../src/storage/lease.ts";
 import { SELECT_FEED } from "../../../src/feeds/record.ts";
 import { BEGIN_CLEARING } from "../../../src/feeds/lifecycle/retire.ts";
@@ -27,7 +28,7 @@ import {
   subjectRange,
 } from "../../../src/feeds/project/source.ts";
 import { rowsStatement } from "../../../src/feeds/project/source-rows.ts";
-import { RECORDED_FROM } from "../../../src/feeds/lifecycle/status.ts";
+import { SELECT_FEED_STATES } from "../../../src/feeds/lifecycle/status.ts";
 import { SELECT_FEED_SUBJECTS } from "../../../src/feeds/subjects.ts";
 import { ADVANCE_FEED, HYDRATE_FEED, KEEP_SUBJECTS } from "../../../src/feeds/project/write.ts";
 import type { Statement } from "../../../src/storage/database.ts";
@@ -68,7 +69,9 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: CLEAR_EVENTS, args: [1, 2, 10] },
     { sql: CLEAR_FEED_SUBJECTS, args: [1, 10] },
     { sql: CLEAR_SUBJECTS, args: [1, 10] },
-    { sql: RECORDED_FROM, args: [1, 9] },
+    { sql: SELECT_FEED_STATES, args: ["[[1, 0]]"] },
+    { sql: SELECT_CHANGED_CONTRACTS, args: ["[[1, 1, 1]]"] },
+    { sql: FIND_UNTRACED, args: ["[1]"] },
     { sql: SELECT_SOURCE_STATE, args: [0] },
     { sql: IS_REVISING, args: [1] },
     { sql: NEXT_ERASED_RANGES, args: [0, 1, 5] },

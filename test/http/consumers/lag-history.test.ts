@@ -4,7 +4,7 @@ import type { ConsumerLag } from "../../../src/client/types.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import type { Job } from "../../../src/jobs/job.ts";
-import { CONSUMED_LOGS } from "../../../src/log/consumers/consumed-logs.ts";
+import { LIST_CONSUMERS_OF_LOGS } from "../../../src/log/consumers/consumers.ts";
 import { consumerLagJob, EXPIRE_LAG, IS_SAMPLED, READ_LAG } from "../../../src/log/consumers/lag-history.ts";
 import { type Database, integerAt } from "../../../src/storage/database.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
@@ -126,7 +126,7 @@ test("a store without consumers is not written to", async () => {
 
 test("no statement scans the samples", async () => {
   for (const { sql, args } of [
-    { sql: CONSUMED_LOGS, args: [] },
+    { sql: LIST_CONSUMERS_OF_LOGS, args: [0, "", 500] },
     { sql: IS_SAMPLED, args: [1, 1] },
     { sql: EXPIRE_LAG, args: [1] },
     { sql: READ_LAG, args: [1, 25, 0, "a"] },

@@ -38,6 +38,7 @@ export function CreateKeyDialog({ onCreated, onClose }: CreateKeyDialogProps) {
     >
       <TextField
         label="Name"
+        member="name"
         text={name}
         placeholder="cards"
         hint="Of the service or person that uses it"
@@ -45,6 +46,7 @@ export function CreateKeyDialog({ onCreated, onClose }: CreateKeyDialogProps) {
       />
       <TextField
         label="Grants, one in each line"
+        member="grants"
         text={grants}
         placeholder={"read:/feeds/declarations\nappend:/streams/order-*"}
         hint={
@@ -58,11 +60,13 @@ export function CreateKeyDialog({ onCreated, onClose }: CreateKeyDialogProps) {
       />
       <TextField
         label="Consumer (optional)"
+        member="consumer"
         text={consumer}
         hint="The consumer that it reads and commits as"
       />
       <TextField
         label="Ends (optional)"
+        member="expires"
         type="datetime-local"
         text={expires}
         hint="In your time zone; empty: never"

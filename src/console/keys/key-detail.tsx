@@ -9,10 +9,10 @@ import { DialogButton } from "../shell/dialog-button.tsx";
 import { Facts } from "../shell/facts.tsx";
 import { IssuedSecret } from "../shell/issued-secret.tsx";
 import { Problem } from "../shell/problem.tsx";
+import { RotationDialog } from "../shell/rotation-dialog.tsx";
 import { Time } from "../shell/time.tsx";
 import { KeyState } from "./key-state.tsx";
 import { keyHint } from "./key-hint.ts";
-import { RotateKeyDialog } from "./rotate-key-dialog.tsx";
 
 interface KeyProps {
   readonly info: ApiKey;
@@ -108,7 +108,19 @@ export function KeyDetail({ id }: { readonly id: string }) {
           {value.status === "active" && (
             <DialogButton
               label="Rotate"
-              dialog={(close) => <RotateKeyDialog info={value} onRotated={show} onClose={close} />}
+              dialog={(close) => (
+                <RotationDialog
+                  title={`Rotate ${value.name}`}
+                  hint="Until then, give the new token to the service."
+                  onRotate={async (rotation) => show(await client.keys.rotate(id, rotation))}
+                  onClose={close}
+                >
+                  <p>
+                    A new key with the same name, grants and consumer replaces it. The old one ends after an
+                    overlap.
+                  </p>
+                </RotationDialog>
+              )}
             />
           )}
           <RevokeButton info={value} onRevoked={reload} />

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 
+import { faultsOf, FormFaults } from "./form-faults.ts";
 import { Problem } from "./problem.tsx";
 import { useAction } from "./use-action.ts";
 
@@ -29,6 +30,10 @@ export function FormDialog(props: FormDialogProps) {
     dialog.current?.showModal();
   }, []);
 
+  useEffect(() => {
+    dialog.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus();
+  }, [error]);
+
   const submit = async (): Promise<void> => {
     if ((await onSubmit()) !== "stay") dialog.current?.close();
   };
@@ -41,7 +46,7 @@ export function FormDialog(props: FormDialogProps) {
         }}
       >
         <h2 id={titleId}>{title}</h2>
-        {children}
+        <FormFaults.Provider value={faultsOf(error)}>{children}</FormFaults.Provider>
         {error !== null && <Problem error={error} />}
         <p class="actions">
           <button type="button" onClick={() => dialog.current?.close()}>

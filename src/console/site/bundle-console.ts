@@ -31,18 +31,22 @@ function only(names: readonly string[], form: RegExp): string {
   return name;
 }
 
-/** Leaves out the client's transport over modules of Node, which no browser has, and its traces: the page records none. */
+/** Modules of the client that the page has in a smaller form. */
+const SMALLER_MODULES: Readonly<Record<string, string>> = {
+  // The page records no traces.
+  "append-span": "export const appendInSpan = (_events, send) => send(null);",
+  // No browser has the modules of Node.
+  "node-transport": "export const nodeTransport = () => null;",
+  // The compiler checks the options that the page states.
+  options:
+    "export const optionsOf = (_method, options) => options; export const checkedUrl = ({ url }) => url;",
+};
+
 const SMALLER_CLIENT: BunPlugin = {
-  name: "without-node-and-traces",
+  name: "smaller-client",
   setup(build) {
-    build.onLoad({ filter: /\/client\/append-span\.ts$/ }, () => ({
-      contents: "export const appendInSpan = (_events, send) => send(null);",
-      loader: "js",
-    }));
-    build.onLoad({ filter: /\/client\/node-transport\.ts$/ }, () => ({
-      contents: "export const nodeTransport = () => null;",
-      loader: "ts",
-    }));
+    for (const [name, contents] of Object.entries(SMALLER_MODULES))
+      build.onLoad({ filter: new RegExp(`/client/${name}\\.ts$`) }, () => ({ contents, loader: "js" }));
   },
 };
 

@@ -8,9 +8,9 @@ import { FormDialog } from "../shell/form-dialog.tsx";
 import { IssuedSecret } from "../shell/issued-secret.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { ReasonField } from "../shell/reason-field.tsx";
+import { RotationDialog } from "../shell/rotation-dialog.tsx";
 import { type Action, useAction } from "../shell/use-action.ts";
 import { RewindDialog } from "./rewind-dialog.tsx";
-import { RotateDialog } from "./rotate-dialog.tsx";
 
 export interface SubscriptionActionsProps {
   readonly subscription: Subscription;
@@ -131,7 +131,16 @@ export function SubscriptionActions({ subscription, onChange }: SubscriptionActi
         />
         <DialogButton
           label="Rotate the secret"
-          dialog={(close) => <RotateDialog id={id} onRotated={show} onClose={close} />}
+          dialog={(close) => (
+            <RotationDialog
+              title="Rotate the secret"
+              hint="Until then, give the new secret to the receiver."
+              onRotate={async (rotation) => show(await client.subscriptions.rotateSecret(id, rotation))}
+              onClose={close}
+            >
+              <p>Kilde signs with a new secret at once, and with the old one as well for an overlap.</p>
+            </RotationDialog>
+          )}
         />
         <RemoveButton id={id} />
       </div>

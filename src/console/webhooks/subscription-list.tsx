@@ -1,4 +1,6 @@
-import type { Subscription } from "../../client/subscription-types.ts";
+import { useSignal } from "@preact/signals";
+
+import type { Credentials, Subscription } from "../../client/subscription-types.ts";
 import { lagText } from "../consumers/lag-text.ts";
 import { logAt } from "../consumers/consumed-log.ts";
 import { takePage } from "../data/take-page.ts";
@@ -8,9 +10,12 @@ import { formatCount } from "../format/counts.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { DataTable } from "../shell/data-table.tsx";
+import { DialogButton } from "../shell/dialog-button.tsx";
 import { EmptyState } from "../shell/empty-state.tsx";
+import { IssuedSecret } from "../shell/issued-secret.tsx";
 import { Problem } from "../shell/problem.tsx";
 import { SelectField } from "../shell/select-field.tsx";
+import { CreateSubscriptionDialog } from "./create-subscription-dialog.tsx";
 import { SUBSCRIPTION_STATES, SubscriptionState } from "./subscription-state.tsx";
 
 const PAGE_SIZE = 100;
@@ -49,9 +54,43 @@ function SubscriptionRow({ subscription: info }: { readonly subscription: Subscr
   );
 }
 
+/** A button for the form of a subscription, and the secret of the one that it created. */
+function CreateSubscription({
+  source,
+  onCreated,
+}: {
+  readonly source: string;
+  readonly onCreated: () => void;
+}) {
+  const issued = useSignal<Credentials | null>(null);
+  const show = (credentials: Credentials): void => {
+    issued.value = credentials;
+    onCreated();
+  };
+  return (
+    <>
+      <p class="actions">
+        <DialogButton
+          label="Create a subscription"
+          dialog={(close) => <CreateSubscriptionDialog source={source} onCreated={show} onClose={close} />}
+        />
+      </p>
+      {issued.value !== null && (
+        <IssuedSecret
+          title="The secret of the new subscription"
+          secrets={[["Secret", issued.value.secret]]}
+          onClose={() => {
+            issued.value = null;
+          }}
+        />
+      )}
+    </>
+  );
+}
+
 /** Lists subscriptions by state and log. */
 export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilter }) {
-  const { client, router } = useConsole();
+  const { client, router, session } = useConsole();
   const { status, source, after } = filter;
   const { value, error, reload } = useResource(
     [status, source, after].join("\n"),
@@ -73,6 +112,9 @@ export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilt
   return (
     <>
       <h1>Webhooks</h1>
+      {session.may("manage:/subscriptions").value && (
+        <CreateSubscription source={source} onCreated={reload} />
+      )}
       <div class="controls">
         <SelectField
           label="State"
@@ -93,7 +135,7 @@ export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilt
           <p class="muted">No subscription is like this.</p>
         ) : (
           <EmptyState title="There is no subscription" command={COMMANDS.createWebhook()}>
-            Kilde delivers a log to an endpoint, and signs each request with a secret that this prints once.
+            Kilde delivers a log to an endpoint, and signs each request with a secret that is shown once.
           </EmptyState>
         ))}
       {value !== undefined && value.entries.length > 0 && (

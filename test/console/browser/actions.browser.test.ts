@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect } from "bun:test";
 
 import type { Locator, Page } from "playwright-core";
+import { Webhook } from "standardwebhooks";
 
 import { eventually } from "../../support/eventually.ts";
+import { violationsOf } from "./accessibility.ts";
 import { browserTest, hasBrowser, NOT_PUBLISHED, useBrowser } from "./chromium.ts";
 import { openSampleStore, REFUSED_SUBJECT, type SampleStore } from "./sample-store.ts";
 
@@ -63,17 +65,90 @@ browserTest("skipping an event needs the name of its subject, and the reason is 
   );
 });
 
+/** The text of a secret that the page shows. */
+async function shownSecret(page: Page, form: RegExp): Promise<string> {
+  return (await page.getByRole("code").filter({ hasText: form }).textContent()) ?? "";
+}
+
+browserTest("a new subscription's secret is shown once, and signs what its endpoint receives", async () => {
+  const page = await open("/webhooks");
+  const dialog = await openDialog(page, "Create a subscription…");
+  await dialog.getByLabel("Log", { exact: true }).selectOption("declarations/v2");
+  await dialog.getByLabel("Endpoint").fill(`${store.endpoint}/mail`);
+  await dialog.getByLabel(/Description/).fill("Mail");
+  await dialog.getByLabel("First event").selectOption("The first one of the log");
+  await dialog.getByLabel(/Reason/).fill("Mail moves to the new feed");
+  await dialog.getByRole("button", { name: "Create" }).click();
+  const secret = await shownSecret(page, /^whsec_/);
+  const created = (await Array.fromAsync(store.client.subscriptions.list())).find(
+    ({ description }) => description === "Mail",
+  );
+  expect(created).toMatchObject({ source: "/feeds/declarations/v2", url: `${store.endpoint}/mail` });
+  expect(await recordedReason("kilde.subscription.created")).toBe("Mail moves to the new feed");
+  await eventually(() => store.delivered.some(({ url }) => url.endsWith("/mail")));
+  const delivery = store.delivered.find(({ url }) => url.endsWith("/mail"));
+  new Webhook(secret).verify(delivery?.body ?? "", delivery?.headers ?? {});
+  await page.reload();
+  await page.getByRole("link", { name: "Mail" }).waitFor();
+  expect(await page.locator("body").innerText()).not.toContain(secret);
+});
+
+browserTest("a subscription is created by keyboard, from the log whose webhooks are shown", async () => {
+  const page = await open("/webhooks?source=/feeds/payouts/v1");
+  await page.getByRole("button", { name: "Create a subscription…" }).focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog");
+  await dialog.waitFor();
+  expect(
+    await dialog.getByLabel("Log", { exact: true }).evaluate((element) => element === document.activeElement),
+  ).toBe(true);
+  await page.keyboard.press("Tab");
+  await page.keyboard.type(`${store.endpoint}/keyboard`);
+  await page.keyboard.press("Enter");
+  await shownSecret(page, /^whsec_/);
+  const title = await page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  expect(title).toBe("The secret of the new subscription");
+  const { value: created } = await store.client.subscriptions.list({ source: "/feeds/payouts/v1" }).next();
+  expect(created).toMatchObject({ url: `${store.endpoint}/keyboard` });
+});
+
+browserTest("the form of a subscription shows what the server refuses at its field", async () => {
+  const page = await open("/webhooks", /status of 422/);
+  const dialog = await openDialog(page, "Create a subscription…");
+  const endpoint = dialog.getByLabel("Endpoint");
+  await endpoint.fill("http://user:secret@10.0.0.1/hook");
+  expect(await endpoint.getAttribute("aria-invalid")).toBeNull();
+  await dialog.getByRole("button", { name: "Create" }).click();
+  await dialog.getByRole("alert").waitFor();
+  expect(await endpoint.getAttribute("aria-invalid")).toBe("true");
+  const described = await endpoint.evaluate((element) =>
+    (element.getAttribute("aria-describedby") ?? "")
+      .split(" ")
+      .map((id) => document.getElementById(id)?.textContent ?? "")
+      .join(" "),
+  );
+  expect(described).toContain("must not");
+  expect(await endpoint.evaluate((element) => element === document.activeElement)).toBe(true);
+  expect(await violationsOf(page)).toEqual([]);
+});
+
+browserTest("a sender who may not manage subscriptions gets no form for one", async () => {
+  const { token } = await store.client.keys.create({ name: "reader", grants: ["read:/events"] });
+  const page = await browser.open(`${store.url}/console/webhooks`, {
+    token,
+    expectedFaults: /status of 403/,
+  });
+  await page.getByRole("alert").getByText("manage:/subscriptions").first().waitFor();
+  expect(await page.getByRole("button", { name: /Create/ }).count()).toBe(0);
+});
+
 browserTest("a new key's token is shown once, and opens a session", async () => {
   const page = await open("/keys");
   const dialog = await openDialog(page, "Create a key…");
   await dialog.getByLabel("Name").fill("search");
   await dialog.getByLabel(/Grants/).fill("read:/events");
   await dialog.getByRole("button", { name: "Create" }).click();
-  const token =
-    (await page
-      .getByRole("code")
-      .filter({ hasText: /^kilde_/ })
-      .textContent()) ?? "";
+  const token = await shownSecret(page, /^kilde_/);
   const answer = await fetch(`${store.url}/session`, { headers: { authorization: `Bearer ${token}` } });
   expect(await answer.json()).toMatchObject({ name: "search", grants: ["read:/events"] });
   await page.reload();

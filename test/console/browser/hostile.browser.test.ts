@@ -168,6 +168,28 @@ browserTest("hostile descriptions, reasons and answers of an endpoint are texts"
   }
 });
 
+browserTest("hostile texts in the form of a subscription are texts, and so is the subscription", async () => {
+  const page = await browser.open(`${server.url}/console/webhooks?source=${encodeURIComponent(MARKUP)}`, {
+    expectedFaults: /status of 4\d\d/,
+  });
+  await page.getByRole("button", { name: "Create a subscription…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Endpoint").fill(`http://192.168.0.1/?${MARKUP}`);
+  await dialog.getByLabel(/Description/).fill(`form ${MARKUP}`);
+  await dialog.getByRole("button", { name: "Create" }).click();
+  await dialog.getByRole("alert").waitFor();
+  await expectOnlyText(page);
+  await dialog.getByLabel("Endpoint").fill(`http://127.0.0.1:9/?${MARKUP}`);
+  await dialog.getByRole("button", { name: "Create" }).click();
+  await page
+    .getByRole("code")
+    .filter({ hasText: /^whsec_/ })
+    .waitFor();
+  await page.goto(`${server.url}/console/webhooks`);
+  await page.getByRole("link", { name: `form ${MARKUP}` }).waitFor();
+  await expectOnlyText(page);
+});
+
 /** Time until the browser has laid out the page. */
 function layoutMs(page: Page): Promise<number> {
   return page.evaluate(async () => {

@@ -17,6 +17,13 @@ export const REFUSED_SUBJECT = "declaration-86791";
 /** A stream whose events caused others. */
 const CAUSING_STREAM = "trip-7";
 
+/** A request to the endpoint. */
+interface DeliveredRequest {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 /** A store as an operator finds it on a bad day. */
 export interface SampleStore {
   readonly url: string;
@@ -27,16 +34,22 @@ export interface SampleStore {
   readonly webhook: string;
   /** The key of the consumer of that endpoint. */
   readonly key: string;
+  /** Origin of the endpoint of its subscriptions. */
+  readonly endpoint: string;
+  /** The requests that the endpoint got, in order. */
+  readonly delivered: readonly DeliveredRequest[];
   close(): Promise<void>;
 }
 
 /** An endpoint that takes everything but one subject. */
-function startReceiver() {
+function startReceiver(delivered: DeliveredRequest[]) {
   return Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     async fetch(request) {
-      const refuses = (await request.text()).includes(`"${REFUSED_SUBJECT}"`);
+      const body = await request.text();
+      const refuses = body.includes(`"${REFUSED_SUBJECT}"`);
+      delivered.push({ url: request.url, headers: Object.fromEntries(request.headers), body });
       return refuses ? new Response("cards: unknown declaration", { status: 422 }) : new Response(null);
     },
   });
@@ -165,7 +178,8 @@ async function createOwner({ kilde }: ConsoleServer): Promise<string> {
 
 /** Starts a server with the feeds of the sample, problems of several kinds, and keys. */
 export async function openSampleStore(): Promise<SampleStore> {
-  const receiver = startReceiver();
+  const delivered: DeliveredRequest[] = [];
+  const receiver = startReceiver(delivered);
   const server = await openConsoleServer({ config: "sample-feeds.ts" });
   const { url } = server;
   await fill(server);
@@ -181,6 +195,8 @@ export async function openSampleStore(): Promise<SampleStore> {
     token,
     client,
     webhook,
+    endpoint: receiver.url.origin,
+    delivered,
     key: keys.find(({ name }) => name === "cards")?.key ?? "",
     async close() {
       await server.close();

@@ -95,6 +95,7 @@ const DIALOGS: Readonly<Record<string, readonly [view: string, button: string]>>
   "rotate-secret": ["webhook", "Rotate the secret…"],
   remove: ["webhook", "Remove…"],
   skip: ["webhook", `Skip the event of ${REFUSED_SUBJECT}`],
+  "create-subscription": ["webhooks", "Create a subscription…"],
   "create-key": ["keys", "Create a key…"],
   "rotate-key": ["key", "Rotate…"],
   revoke: ["key", "Revoke…"],

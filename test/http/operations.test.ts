@@ -117,6 +117,9 @@ testInProcess("a store with documentation serves its pages, and names them in th
     "/console/:page/:name",
     "/console/:page/:name/:version",
     "/console/",
+    "/console/:page/",
+    "/console/:page/:name/",
+    "/console/:page/:name/:version/",
   ]);
   for (const { path } of PAGES) {
     const page = await documented.fetch(pathOf(path));

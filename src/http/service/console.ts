@@ -64,18 +64,25 @@ const page = {
   handle: getConsole,
 } as const satisfies Partial<Route>;
 
+/** An address with a slash at its end, as people and programs write it, leads to the one without. */
+const withSlash = {
+  method: "get",
+  access: page.access,
+  isServed: page.isServed,
+  handle: (c, { basePath }) => {
+    const { pathname, search } = new URL(c.req.url);
+    return c.redirect(basePath + pathname.slice(0, -1) + search, 308);
+  },
+} as const satisfies Partial<Route>;
+
 /** The console: a page that works like any other client of the API. The depths of the paths are those of its views. */
 export const consoleRoutes: readonly Route[] = [
   { ...page, path: "/console", link: "console", summary: "Show the console" },
   { ...page, path: "/console/{page}", summary: "Show a view of the console, or load one of its files" },
   { ...page, path: "/console/{page}/{name}", summary: "Show a part of a view, such as a subscription" },
   { ...page, path: "/console/{page}/{name}/{version}", summary: "Show a version of a feed" },
-  {
-    method: "get",
-    path: "/console/",
-    summary: "Redirect to the console",
-    access: page.access,
-    isServed: page.isServed,
-    handle: (c, { basePath }) => c.redirect(`${basePath}/console`, 308),
-  },
+  { ...withSlash, path: "/console/", summary: "Redirect to the console" },
+  { ...withSlash, path: "/console/{page}/", summary: "Redirect to a view of the console" },
+  { ...withSlash, path: "/console/{page}/{name}/", summary: "Redirect to a part of a view" },
+  { ...withSlash, path: "/console/{page}/{name}/{version}/", summary: "Redirect to a version of a feed" },
 ];

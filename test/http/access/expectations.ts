@@ -324,6 +324,11 @@ export const EXPECTATIONS: Readonly<Record<string, readonly Expectation[]>> = {
     { path: "/console/feeds/orders/v1", allowed: "everyone", status: 200 },
   ],
   "/console/": [{ path: "/console/", allowed: "everyone", status: 308 }],
+  "/console/{page}/": [{ path: "/console/streams/", allowed: "everyone", status: 308 }],
+  "/console/{page}/{name}/": [{ path: "/console/webhooks/none/", allowed: "everyone", status: 308 }],
+  "/console/{page}/{name}/{version}/": [
+    { path: "/console/feeds/orders/v1/", allowed: "everyone", status: 308 },
+  ],
   retireFeed: [
     { path: "/feeds/orders/v1?force=true", init: DELETE, allowed: FEED_MANAGERS, status: 202 },
     { path: "/feeds/none/v1", init: DELETE, allowed: ["manage:/feeds", ...ADMINS], status: 404 },

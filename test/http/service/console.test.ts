@@ -42,6 +42,30 @@ testInProcess(
 );
 
 testInProcess(
+  "console: an address that ends with a slash leads to the one without, with its query",
+  async () => {
+    const addresses = {
+      "/console/": "/console",
+      "/console/streams/": "/console/streams",
+      "/console/streams/?prefix=user%2F&after=a": "/console/streams?prefix=user%2F&after=a",
+      "/console/webhooks/a%2Fb/": "/console/webhooks/a%2Fb",
+      "/console/feeds/orders/v2/": "/console/feeds/orders/v2",
+    };
+    for (const [asked, location] of Object.entries(addresses)) {
+      const answer = await app.fetch(asked, { redirect: "manual" });
+      expect([asked, answer.status, answer.headers.get("location")]).toEqual([asked, 308, location]);
+    }
+  },
+);
+
+testInProcess("console: a slash at the end leads to no other host", async () => {
+  for (const asked of ["/console//example.org/", "//example.org/console/", "/console/%2F%2Fexample.org/"]) {
+    const { headers } = await app.fetch(asked, { redirect: "manual" });
+    expect(headers.get("location") ?? "/console/").toStartWith("/console/");
+  }
+});
+
+testInProcess(
   "console: the page has the name of the environment, as text, before anybody signs in",
   async () => {
     const named = await openApp({ consoleFiles: FILES, environment: 'a"><script>' });

@@ -1,5 +1,9 @@
 const EXACT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 
+/** A date without a time is the same for every reader. */
+const DATE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
+const DATE_TEXT = /^\d{4}-\d{2}-\d{2}$/;
+
 const SECONDS_OF = [
   ["d", 86_400],
   ["h", 3_600],
@@ -27,10 +31,10 @@ export function formatUntil(time: string, nowMs: number): string {
   return seconds < 1 ? "now" : `in ${formatDuration(seconds)}`;
 }
 
-/** Formats a time for the reader's zone; returns a text that is not a time as it is. */
+/** Formats a time for the reader's zone, and a date as the same date; returns another text as it is. */
 export function formatTime(time: string): string {
   const milliseconds = Date.parse(time);
-  return Number.isNaN(milliseconds) ? time : EXACT.format(milliseconds);
+  return Number.isNaN(milliseconds) ? time : (DATE_TEXT.test(time) ? DATE : EXACT).format(milliseconds);
 }
 
 /** The value of an `input` for a local time; empty for a text that is not a time. */

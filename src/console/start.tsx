@@ -5,6 +5,7 @@ import { createClient } from "../client/client.ts";
 import { startTimer } from "../core/timer.ts";
 import { createBrowserSession, identityOf } from "./data/session-state.ts";
 import { shareSession } from "./data/shared-session.ts";
+import { commandsAt } from "./format/commands.ts";
 import { changeSourceOf } from "./live/change-source.ts";
 import { createFedLive } from "./live/live.ts";
 import { CONNECTION_TOPIC } from "./live/topics.ts";
@@ -53,6 +54,7 @@ effect(() => {
 const parts: ConsoleParts = {
   client,
   router: createRouter(window, `${basePath}/console`),
+  commands: commandsAt(url),
   session,
   live,
   nowMs,

@@ -1,6 +1,5 @@
 import type { ConsumerInfo } from "../../client/types.ts";
 import { useResource } from "../data/use-resource.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { CONSUMERS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
@@ -90,7 +89,7 @@ function ForgetConsumer({ log, name }: ConsumerDetailProps) {
 
 /** One consumer: its state and next step, its lag over a day, and its blocked subjects. */
 export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
-  const { client, session, router } = useConsole();
+  const { client, session, router, commands } = useConsole();
   const mayManage = session.may(`manage:${log.path}`).value;
   const { value, error, reload } = useResource(
     `${log.path}\n${name}`,
@@ -118,7 +117,7 @@ export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
             {log.title} has no consumer of this name. It appears with its first request; this lists the known
             ones:
           </p>
-          <Command command={COMMANDS.consumers(log.feed)} />
+          <Command command={commands.consumers(log.feed)} />
         </section>
       )}
       {value !== undefined && value !== null && (

@@ -2,7 +2,6 @@ import { KildeError } from "../../core/errors.ts";
 import type { ConsumerInfo } from "../../client/types.ts";
 import { type ListPage, takePage } from "../data/take-page.ts";
 import { useResource } from "../data/use-resource.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { CONSUMERS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
@@ -48,11 +47,12 @@ function Pages({
 }
 
 function NoConsumers({ log, filter, isOneOfMany }: Omit<LogConsumersProps, "pageSize">) {
+  const { commands } = useConsole();
   const isFiltered = filter.prefix !== "" || filter.state !== "";
   if (isFiltered || filter.after !== "") return <p class="muted">No consumer is like this.</p>;
   if (isOneOfMany) return <p class="muted">No consumer has read this log yet.</p>;
   return (
-    <EmptyState title="No consumer has read this log yet" command={COMMANDS.consume(log.feed)}>
+    <EmptyState title="No consumer has read this log yet" command={commands.consume(log.feed)}>
       A reader that states its name appears here, with its position and its lag.
     </EmptyState>
   );

@@ -1,7 +1,6 @@
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
@@ -23,7 +22,7 @@ function descriptionOf(versions: readonly FeedInfo[]): string[] {
 
 /** The versions of each feed side by side, with their readers. */
 export function FeedsView({ rest }: ViewProps) {
-  const { client, router } = useConsole();
+  const { client, router, commands } = useConsole();
   const { value, error, reload } = useResource(
     "feeds",
     (signal) => client.feeds.list(signal),
@@ -44,7 +43,7 @@ export function FeedsView({ rest }: ViewProps) {
         </p>
       )}
       {value?.length === 0 && (
-        <EmptyState title="There is no feed that you may read" command={COMMANDS.testFeed()}>
+        <EmptyState title="There is no feed that you may read" command={commands.testFeed()}>
           Define a feed in <code>kilde.config.ts</code>, test it, and start the server with it.
         </EmptyState>
       )}

@@ -1,6 +1,5 @@
 import type { FeedFailure, FeedInfo } from "../../client/feed-types.ts";
 import { formatCount } from "../format/counts.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { Problem } from "../shell/problem.tsx";
@@ -19,7 +18,7 @@ export interface HaltedFeedProps {
 
 /** Why a projection is halted, and how to resume it. */
 export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedProps) {
-  const { client, router } = useConsole();
+  const { client, router, commands } = useConsole();
   const { isBusy, error, run } = useAction();
   const { position, subject, message, issues, stack, since } = failure;
   const resume = async (): Promise<void> => {
@@ -71,7 +70,7 @@ export function HaltedFeed({ feed, failure, mayManage, onChange }: HaltedFeedPro
           </button>
         </p>
       )}
-      <Command command={COMMANDS.resumeFeed(feed.feed, feed.version)} />
+      <Command command={commands.resumeFeed(feed.feed, feed.version)} />
     </section>
   );
 }

@@ -3,7 +3,6 @@ import { useSignal } from "@preact/signals";
 import type { ApiKey, IssuedApiKey } from "../../client/key-types.ts";
 import { takePage } from "../data/take-page.ts";
 import { useResource } from "../data/use-resource.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { KEYS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { DataTable } from "../shell/data-table.tsx";
@@ -54,7 +53,7 @@ function KeyRow({ info }: { readonly info: ApiKey }) {
 
 /** Lists keys by name, also those that have ended, and creates keys. */
 export function KeyList({ after }: { readonly after: string }) {
-  const { client, router } = useConsole();
+  const { client, router, commands } = useConsole();
   const { value, error, reload } = useResource(
     after,
     (signal) => {
@@ -90,7 +89,7 @@ export function KeyList({ after }: { readonly after: string }) {
       {error !== null && <Problem error={error} onRetry={reload} />}
       {value === undefined && error === null && <p class="muted">Loading…</p>}
       {isEmpty && (
-        <EmptyState title="There is no key: this store is open to everyone" command={COMMANDS.createKey()}>
+        <EmptyState title="There is no key: this store is open to everyone" command={commands.createKey()}>
           Create the first key on the machine of the database. From then on, requests need a key.
         </EmptyState>
       )}

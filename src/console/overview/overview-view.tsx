@@ -3,7 +3,6 @@ import { useEffect } from "preact/hooks";
 
 import type { StoreOverview } from "../../client/store-types.ts";
 import { useResource } from "../data/use-resource.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { formatCount, formatShort } from "../format/counts.ts";
 import { CONSUMERS_TOPIC, EVENTS_TOPIC, FEEDS_TOPIC, SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -97,7 +96,7 @@ function Cards({ overview }: { readonly overview: StoreOverview }) {
 
 /** The state of the store: problems first, then counts, the growth of the log, and recent administration. */
 export function OverviewView() {
-  const { client, session, nowMs } = useConsole();
+  const { client, session, nowMs, commands } = useConsole();
   const { value, error, reload } = useResource(
     "overview",
     () => client.overview(),
@@ -116,7 +115,7 @@ export function OverviewView() {
         <>
           <ProblemList problems={value.problems} count={value.problemCount} />
           {value.head === 0 && (
-            <EmptyState title="The store is empty" command={COMMANDS.append("user-1")}>
+            <EmptyState title="The store is empty" command={commands.append("user-1")}>
               Append the first event. It creates its stream.
             </EmptyState>
           )}

@@ -3,6 +3,7 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 
 import type { Client } from "../../client/client.ts";
+import type { Commands } from "../format/commands.ts";
 import type { BrowserSession } from "../data/session-state.ts";
 import type { Live } from "../live/live.ts";
 import type { Router } from "./router.ts";
@@ -11,6 +12,8 @@ import type { Router } from "./router.ts";
 export interface ConsoleParts {
   readonly client: Client;
   readonly router: Router;
+  /** Commands to copy, for the server of the page. */
+  readonly commands: Commands;
   readonly session: BrowserSession;
   readonly live: Live;
   /** The time, in milliseconds since 1970, to the second. */

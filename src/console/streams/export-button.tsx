@@ -1,7 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-import { COMMANDS } from "../format/commands.ts";
 import { formatBytes } from "../format/counts.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
@@ -27,7 +26,7 @@ function saveFile(name: string, texts: readonly string[]): void {
 
 /** Downloads the events of a stream as NDJSON. */
 export function ExportButton({ stream, bound }: ExportButtonProps) {
-  const { client } = useConsole();
+  const { client, commands } = useConsole();
   const { isBusy, error, run } = useAction();
   const characters = useSignal(0);
   const isCut = useSignal(false);
@@ -52,7 +51,7 @@ export function ExportButton({ stream, bound }: ExportButtonProps) {
       {isCut.value && (
         <div role="status">
           <p>The stream is too long for the browser. The command line exports it:</p>
-          <Command command={COMMANDS.exportStream(stream)} />
+          <Command command={commands.exportStream(stream)} />
         </div>
       )}
     </>

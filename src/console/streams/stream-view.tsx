@@ -3,7 +3,6 @@ import { useId, useMemo } from "preact/hooks";
 
 import { useResource } from "../data/use-resource.ts";
 import { formatCount } from "../format/counts.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { localInputTime } from "../format/times.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -131,7 +130,7 @@ function boundText({ version, asOf }: ShownStream): string {
 }
 
 function Stream({ shown }: { readonly shown: ShownStream }) {
-  const { client, router, session } = useConsole();
+  const { client, router, session, commands } = useConsole();
   const isAppending = useSignal(false);
   const { name, version, asOf, form } = shown;
   const isPast = version !== undefined || asOf !== undefined;
@@ -178,7 +177,7 @@ function Stream({ shown }: { readonly shown: ShownStream }) {
       {error !== null && <Problem error={error} onRetry={reload} />}
       {!isLoaded && error === null && <p class="muted">Loading…</p>}
       {isLoaded && latest === undefined && (
-        <EmptyState title="The stream has no events" command={COMMANDS.append(name)}>
+        <EmptyState title="The stream has no events" command={commands.append(name)}>
           {isPast ? "It had none at that time." : "The first event creates it."}
         </EmptyState>
       )}

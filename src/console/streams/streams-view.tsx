@@ -1,7 +1,6 @@
 import type { SubjectInfo } from "../../client/types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
@@ -36,7 +35,7 @@ function StreamRow({ stream }: { readonly stream: SubjectInfo }) {
 
 /** Lists streams by name, by a prefix. */
 export function StreamsView({ query }: ViewProps) {
-  const { client, router } = useConsole();
+  const { client, router, commands } = useConsole();
   const prefix = query.get("prefix") ?? "";
   const after = query.get("after") ?? "";
   const { value, error, reload } = useResource(
@@ -68,7 +67,7 @@ export function StreamsView({ query }: ViewProps) {
       {value?.length === 0 && after === "" && (
         <EmptyState
           title={prefix === "" ? "There is no stream yet" : "No stream begins like this"}
-          command={COMMANDS.append(`${prefix || "user-"}1`)}
+          command={commands.append(`${prefix || "user-"}1`)}
         >
           The first event of a stream creates it.
         </EmptyState>

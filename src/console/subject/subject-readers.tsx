@@ -6,7 +6,6 @@ import { useConsumers } from "../feeds/use-consumers.ts";
 import { useSubscriptions } from "../feeds/use-subscriptions.ts";
 import { formatCount, formatCounted } from "../format/counts.ts";
 import { formatDuration } from "../format/times.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
@@ -104,7 +103,7 @@ function SubscriptionLine({
   readonly name: string;
   readonly events: readonly KildeEvent[];
 }) {
-  const { client, router } = useConsole();
+  const { client, router, commands } = useConsole();
   const { subscription: id, url, status, blocked, reason } = subscription;
   const { value = null } = useResource(
     `${id}\n${name}`,
@@ -141,7 +140,7 @@ function SubscriptionLine({
           <p>
             <strong>Remedy:</strong> correct the receiver, and retry the event.
           </p>
-          <Command command={COMMANDS.retrySubject(id, name)} />
+          <Command command={commands.retrySubject(id, name)} />
         </>
       )}
     </li>

@@ -4,7 +4,6 @@ import type { KildeEvent } from "../../core/read-event.ts";
 import type { FeedInfo } from "../../client/feed-types.ts";
 import { useResource } from "../data/use-resource.ts";
 import { groupFeeds, versionName } from "../feeds/feed-groups.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
@@ -94,7 +93,7 @@ interface AlignedEventsProps {
 }
 
 function AlignedEvents({ page, shown }: AlignedEventsProps) {
-  const { router } = useConsole();
+  const { router, commands } = useConsole();
   const { name, feed, before, isOnlyDifferences } = shown;
   const href = (change: Partial<ShownSubject>) => router.href("subject", queryOf({ ...shown, ...change }));
   const published = page.publications.filter(({ events }) => events.length > 0);
@@ -117,7 +116,7 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
         </p>
       )}
       {rows.length === 0 && (
-        <EmptyState title="Nothing is known about this subject" command={COMMANDS.append(name)}>
+        <EmptyState title="Nothing is known about this subject" command={commands.append(name)}>
           There is no stream of this name, and no feed that you may read publishes anything about it.
         </EmptyState>
       )}
@@ -136,7 +135,7 @@ function AlignedEvents({ page, shown }: AlignedEventsProps) {
       </ol>
       <OtherVersions publications={page.publications} />
       {feed !== undefined && left !== undefined && right !== undefined && (
-        <Command command={COMMANDS.diffFeed(feed, left.info.version, right.info.version, name)} />
+        <Command command={commands.diffFeed(feed, left.info.version, right.info.version, name)} />
       )}
       <p class="actions">
         {before !== undefined && <a href={href({ before: undefined })}>Latest events</a>}

@@ -5,7 +5,6 @@ import { lagText } from "../consumers/lag-text.ts";
 import { logAt } from "../consumers/consumed-log.ts";
 import { takePage } from "../data/take-page.ts";
 import { useResource } from "../data/use-resource.ts";
-import { COMMANDS } from "../format/commands.ts";
 import { formatCount } from "../format/counts.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
@@ -90,7 +89,7 @@ function CreateSubscription({
 
 /** Lists subscriptions by state and log. */
 export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilter }) {
-  const { client, router, session } = useConsole();
+  const { client, router, session, commands } = useConsole();
   const { status, source, after } = filter;
   const { value, error, reload } = useResource(
     [status, source, after].join("\n"),
@@ -134,7 +133,7 @@ export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilt
         (isFiltered ? (
           <p class="muted">No subscription is like this.</p>
         ) : (
-          <EmptyState title="There is no subscription" command={COMMANDS.createWebhook()}>
+          <EmptyState title="There is no subscription" command={commands.createWebhook()}>
             Kilde delivers a log to an endpoint, and signs each request with a secret that is shown once.
           </EmptyState>
         ))}

@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test";
 
-import { COMMANDS } from "../../../src/console/format/commands.ts";
+import { commandsAt } from "../../../src/console/format/commands.ts";
 import { commandFault } from "../../support/command-fault.ts";
+
+const URL = "https://kilde.example.org/tenants/a";
+
+const COMMANDS = commandsAt(URL);
 
 /** The words that a shell passes to `kilde`. */
 async function wordsOf(command: string): Promise<string[]> {
@@ -30,6 +34,22 @@ test.each(["user-1", "-v", "--url", "it's $HOME", "a b"])(
     }
   },
 );
+
+test("commands: those that ask a server name the one of the page, and none has a token", async () => {
+  for (const command of [
+    COMMANDS.append("-v"),
+    COMMANDS.exportStream("user-1"),
+    COMMANDS.resumeFeed("users", 2),
+    COMMANDS.diffFeed("users", 1, 2, "user-1"),
+    COMMANDS.retrySubject("sub_1", "user-1"),
+    COMMANDS.consumers(undefined),
+    COMMANDS.consume(undefined),
+    COMMANDS.createWebhook(),
+  ]) {
+    expect(await wordsOf(command)).toContain(`--url=${URL}`);
+    expect(command).not.toContain("--token");
+  }
+});
 
 test("commands: a command that the command line does not know is a fault", async () => {
   expect(await commandFault(["feeds", "resume", "users/v2"])).toContain("missing required argument");

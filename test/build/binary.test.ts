@@ -1,28 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { chmodSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
+import { buildBinary } from "../support/built-binary.ts";
 import { cleanUp, emptyFolder, jsonLines, run, type Served, serve } from "../cli/support.ts";
 import { configured, FEEDS, TENANTS, tenantsOf } from "../runtime/server/tenants/support.ts";
 
 cleanUp();
 
-const ROOT = join(import.meta.dir, "../..");
-const built = mkdtempSync(join(tmpdir(), "kilde-binary-"));
-const program = [join(built, "kilde")];
-
-beforeAll(async () => {
-  const child = Bun.spawn([process.execPath, "src/build/build.ts", "--binary", "--outdir", built], {
-    cwd: ROOT,
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  expect(await child.exited).toBe(0);
-}, 120_000);
-
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+const { folder: built, program } = buildBinary();
 
 /** Starts the binary in a folder with nothing in it but `files`. */
 async function serveBinary(args: string[] = [], files: Record<string, string> = {}): Promise<Served> {

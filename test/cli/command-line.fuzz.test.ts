@@ -3,12 +3,13 @@ import { gzipSync } from "node:zlib";
 import { join } from "node:path";
 
 import { cleanUp, emptyFolder, type Finished, run } from "./support.ts";
+import { buildBinary } from "../support/built-binary.ts";
 import { type Chance, ROUNDS, SEED, seededChance } from "../support/fuzz/chance.ts";
-import { buildBinary, CONFIG, PROGRAM, serveFuzzed } from "../support/fuzz/fuzzed-server.ts";
+import { CONFIG, serveFuzzed } from "../support/fuzz/fuzzed-server.ts";
 import { hostileJson, hostileText, mutated } from "../support/fuzz/hostile-text.ts";
 
 cleanUp();
-buildBinary();
+const { program } = buildBinary();
 
 const IMPORTS_PER_ROUND = 150;
 const CONFIGS_PER_ROUND = 150;
@@ -46,7 +47,7 @@ test(
   "random files to import: each is imported or rejected with a message, and the store is sound",
   async () => {
     console.log(`KILDE_FUZZ_SEED=${SEED}`);
-    const server = await serveFuzzed(emptyFolder());
+    const server = await serveFuzzed(emptyFolder(), program);
     for (let round = 0; round < ROUNDS; round += 1) {
       const chance = seededChance(SEED + round);
       for (let n = 0; n < IMPORTS_PER_ROUND; n += 1) {
@@ -136,7 +137,7 @@ test(
         ]);
         const environment = Object.fromEntries(variables) as Record<string, string>;
         // It reads all settings and the database, and ends.
-        const finished = await run(["migrate"], { cwd, environment, program: PROGRAM });
+        const finished = await run(["migrate"], { cwd, environment, program });
         expectOrderly(finished, `${config}\n${JSON.stringify(environment)}`);
       }
     }

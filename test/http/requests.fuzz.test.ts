@@ -2,13 +2,14 @@ import { expect, test } from "bun:test";
 
 import { cleanUp, emptyFolder, type Served } from "../cli/support.ts";
 import { jsonPost } from "../support/app.ts";
+import { buildBinary } from "../support/built-binary.ts";
 import { type Chance, ROUNDS, SEED, seededChance } from "../support/fuzz/chance.ts";
-import { buildBinary, peakMemoryMiB, serveFuzzed } from "../support/fuzz/fuzzed-server.ts";
+import { peakMemoryMiB, serveFuzzed } from "../support/fuzz/fuzzed-server.ts";
 import { type RawRequest, randomRequest } from "../support/fuzz/http-requests.ts";
 import { exchange, type RawAnswer } from "../support/fuzz/raw-http.ts";
 
 cleanUp();
-buildBinary();
+const { program } = buildBinary();
 
 const REQUESTS_PER_ROUND = 6_000;
 const AT_A_TIME = 8;
@@ -114,7 +115,7 @@ test(
   "random requests: no answer is a fault, none hangs, and the store is sound after each round",
   async () => {
     console.log(`KILDE_FUZZ_SEED=${SEED}`);
-    const server = await serveFuzzed(emptyFolder());
+    const server = await serveFuzzed(emptyFolder(), program);
     for (let round = 0; round < ROUNDS; round += 1) {
       expect(await sendMany(seededChance(SEED + round), server)).toEqual([]);
       await expectReadable(server);

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { eventually } from "../support/eventually.ts";
 import { jsonPost, TEST_SECRET_KEY } from "../support/app.ts";
+import { buildBinary } from "../support/built-binary.ts";
 import { startServer } from "../support/process.ts";
 
 /*
@@ -31,17 +32,8 @@ const MEASURED_EVERY_MS = 5;
 /** Time after which the memory of the appends is freed. */
 const REST_MS = 5_000;
 
-const ROOT = join(import.meta.dir, "../..");
+const { program } = buildBinary();
 const folder = mkdtempSync(join(tmpdir(), "kilde-blocked-"));
-
-beforeAll(async () => {
-  const build = Bun.spawn([process.execPath, "src/build/build.ts", "--binary", "--outdir", folder], {
-    cwd: ROOT,
-    stdout: "ignore",
-    stderr: "inherit",
-  });
-  expect(await build.exited).toBe(0);
-}, 120_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -109,7 +101,6 @@ test(
   async () => {
     const receiver = startReceiver();
     const environment = { KILDE_SECRET_KEYS: TEST_SECRET_KEY, KILDE_EGRESS_ALLOW: "127.0.0.1" };
-    const program = [join(folder, "kilde")];
     const server = await startServer(`file:${join(folder, "kilde.db")}`, environment, program);
     const { url, pid } = server;
     const note = (label: string) =>

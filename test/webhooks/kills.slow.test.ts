@@ -1,33 +1,25 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { TEST_SECRET_KEY } from "../support/app.ts";
+import { buildBinary } from "../support/built-binary.ts";
 
 /*
  * The compiled program is killed again and again while it delivers to a real receiver that fails at random. Every event
  * must arrive, in order for each subject. Repeated events are counted, and printed.
  */
 
-const ROOT = join(import.meta.dir, "../..");
 const EVENTS = 100_000;
 const SUBJECTS = 5_000;
 const KILLS = Number(process.env["KILDE_KILLS"] ?? 100);
 const TIMEOUT_MS = 900_000;
 
+const { program } = buildBinary();
 const folder = mkdtempSync(join(tmpdir(), "kilde-deliveries-"));
 
 const databaseUrl = `file:${join(folder, "kilde.db")}`;
-
-beforeAll(async () => {
-  const build = Bun.spawn([process.execPath, "src/build/build.ts", "--binary", "--outdir", folder], {
-    cwd: ROOT,
-    stdout: "ignore",
-    stderr: "inherit",
-  });
-  expect(await build.exited).toBe(0);
-}, 120_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -37,7 +29,7 @@ interface Server {
 }
 
 async function start(): Promise<Server> {
-  const child = Bun.spawn([join(folder, "kilde"), "serve", "--port", "0", "--database-url", databaseUrl], {
+  const child = Bun.spawn([...program, "serve", "--port", "0", "--database-url", databaseUrl], {
     env: {
       ...process.env,
       KILDE_ACCESS_LOG: "false",

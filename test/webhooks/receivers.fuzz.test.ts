@@ -3,12 +3,13 @@ import { createServer, type Server } from "node:net";
 
 import { cleanUp, emptyFolder, type Served } from "../cli/support.ts";
 import { jsonPost } from "../support/app.ts";
+import { buildBinary } from "../support/built-binary.ts";
 import { type Chance, ROUNDS, SEED, seededChance } from "../support/fuzz/chance.ts";
-import { buildBinary, peakMemoryMiB, serveFuzzed } from "../support/fuzz/fuzzed-server.ts";
+import { peakMemoryMiB, serveFuzzed } from "../support/fuzz/fuzzed-server.ts";
 import { hostileText, mutated } from "../support/fuzz/hostile-text.ts";
 
 cleanUp();
-buildBinary();
+const { program } = buildBinary();
 
 const SUBSCRIPTIONS = 6;
 const EVENTS_PER_ROUND = 60;
@@ -119,7 +120,7 @@ test(
   "endpoints that answer at random: nothing is lost once they recover",
   async () => {
     console.log(`KILDE_FUZZ_SEED=${SEED}`);
-    const server = await serveFuzzed(emptyFolder());
+    const server = await serveFuzzed(emptyFolder(), program);
     let position = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       const chance = seededChance(SEED + round);

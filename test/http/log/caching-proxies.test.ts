@@ -1,32 +1,19 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 
 import { createClient } from "../../../src/client/index.ts";
-import { settingsSchema } from "../../../src/config/settings.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { type RunningServer, startServer } from "../../../src/runtime/server/serve.ts";
+import { type OpenServer, openServer } from "../../support/open-server.ts";
 import { type ProxyName, type RunningProxy, startProxy, testBehind } from "../../support/proxies.ts";
 
 /*
  * Clients behind real caching proxies, which keep what `Cache-Control` allows.
  */
 
-let server: RunningServer;
+let server: OpenServer;
 /** Requests that reached the server. */
 let requests = 0;
 let counted: Bun.Server<undefined>;
 beforeAll(async () => {
-  const settings = {
-    ...settingsSchema.parse({
-      port: 0,
-      databaseUrl: ":memory:",
-      accessLog: false,
-      behindProxy: true,
-      open: true,
-    }),
-    configFile: null,
-    databaseStated: true,
-  };
-  server = await startServer({ settings, version: "test", log: createLog("silent") });
+  server = await openServer({ behindProxy: true, open: true });
   counted = Bun.serve({
     port: 0,
     async fetch(request) {

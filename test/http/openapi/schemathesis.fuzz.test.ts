@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { cleanUp, emptyFolder, run } from "../../cli/support.ts";
+import { buildBinary } from "../../support/built-binary.ts";
 import { ROUNDS, SEED } from "../../support/fuzz/chance.ts";
-import { buildBinary, serveFuzzed } from "../../support/fuzz/fuzzed-server.ts";
+import { serveFuzzed } from "../../support/fuzz/fuzzed-server.ts";
 
 cleanUp();
 
@@ -13,13 +14,13 @@ const SCHEMATHESIS = process.env["KILDE_SCHEMATHESIS"] ?? Bun.which("schemathesi
 const HOOKS = join(import.meta.dir, "schemathesis-hooks.py");
 const SECONDS_PER_ROUND = 40;
 
-if (SCHEMATHESIS === null) console.log("Skipped: schemathesis is not installed (pip install schemathesis)");
-else buildBinary();
+const binary = SCHEMATHESIS === null ? null : buildBinary();
+if (binary === null) console.log("Skipped: schemathesis is not installed (pip install schemathesis)");
 
-test.skipIf(SCHEMATHESIS === null)(
+test.skipIf(binary === null)(
   "Schemathesis over /openapi.json: every answer is one that the document describes",
   async () => {
-    const server = await serveFuzzed(emptyFolder());
+    const server = await serveFuzzed(emptyFolder(), binary?.program ?? []);
     const finished = await run(
       [
         "run",

@@ -2,31 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { nameFault } from "../../../src/core/names.ts";
-import { settingsSchema } from "../../../src/config/settings.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { type RunningServer, startServer } from "../../../src/runtime/server/serve.ts";
 import { jsonPost, openApp, type Problem } from "../../support/app.ts";
+import { type OpenServer, openServer } from "../../support/open-server.ts";
 import { rawGet } from "../../support/raw-http.ts";
 
 const tenants = ["shop-a", "shop-b"].map((name) => ({ name, path: `/${name}`, databaseUrl: ":memory:" }));
 
-let server: RunningServer;
+let server: OpenServer;
 let url: string;
 beforeAll(async () => {
-  const settings = {
-    ...settingsSchema.parse({
-      port: 0,
-      databaseUrl: ":memory:",
-      accessLog: false,
-      behindProxy: true,
-      open: true,
-      tenants,
-    }),
-    configFile: null,
-    databaseStated: true,
-  };
-  server = await startServer({ settings, version: "test", log: createLog("silent") });
-  url = `http://127.0.0.1:${server.port}`;
+  server = await openServer({ behindProxy: true, open: true, tenants });
+  ({ url } = server);
   for (const base of ["", "/shop-a", "/shop-b"]) {
     const type = `At${base.replace("/", "-")}`;
     const made = await fetch(`${url}${base}/streams/s`, jsonPost({ events: [{ type }] }));

@@ -1,9 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { settingsSchema } from "../../../src/config/settings.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { startServer } from "../../../src/runtime/server/serve.ts";
 import {
   type NewTestEvent,
   openApp,
@@ -13,6 +10,7 @@ import {
   type TestAppOptions,
   type WireEvent,
 } from "../../support/app.ts";
+import { openServer } from "../../support/open-server.ts";
 
 /*
  * No request gets an answer, or occupies memory or a place, beyond the documented bounds.
@@ -217,18 +215,7 @@ describe("HEAD", () => {
 });
 
 test("a malformed Host behind a proxy is answered with a problem, and no page of the runtime", async () => {
-  const settings = {
-    ...settingsSchema.parse({
-      port: 0,
-      databaseUrl: ":memory:",
-      accessLog: false,
-      behindProxy: true,
-      open: true,
-    }),
-    configFile: null,
-    databaseStated: true,
-  };
-  const server = await startServer({ settings, version: "test", log: createLog("silent") });
+  const server = await openServer({ behindProxy: true, open: true });
   const answerFor = (host: string) =>
     new Promise<string>((resolve, reject) => {
       let text = "";

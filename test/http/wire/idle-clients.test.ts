@@ -2,10 +2,8 @@ import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
 import { createClient } from "../../../src/client/index.ts";
-import { settingsSchema } from "../../../src/config/settings.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { startServer } from "../../../src/runtime/server/serve.ts";
 import { eventually } from "../../support/eventually.ts";
+import { openServer } from "../../support/open-server.ts";
 
 /**
  * Clients that neither send nor read, on real connections: they hold no more than the bounds permit, and not for
@@ -23,16 +21,6 @@ function answerOf(socket: Socket): Promise<string> {
   });
 }
 
-async function startBounded(limits: object): Promise<{ url: string; port: number; close(): Promise<void> }> {
-  const settings = {
-    ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false, limits }),
-    configFile: null,
-    databaseStated: true,
-  };
-  const bounded = await startServer({ settings, version: "test", log: createLog("silent") });
-  return { url: `http://127.0.0.1:${bounded.port}`, port: bounded.port, close: () => bounded.close() };
-}
-
 async function metric(url: string, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
@@ -48,7 +36,7 @@ function openAt(port: number): Promise<Socket> {
 const APPEND = "POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 test("a body that does not arrive in time is answered with 408, and its connection is closed", async () => {
-  const { url, port, close } = await startBounded({ bodyTimeoutMs: 300 });
+  const { url, port, close } = await openServer({ limits: { bodyTimeoutMs: 300 } });
   const starts = [
     `${APPEND}Content-Length: 1000\r\n\r\n{"events":`,
     `${APPEND}Content-Length: 500000\r\n\r\n{"events":${" ".repeat(100_000)}`,
@@ -67,7 +55,9 @@ test("a body that does not arrive in time is answered with 408, and its connecti
 });
 
 test("bodies that stand still leave room for others, and make room when they have stood too long", async () => {
-  const { url, port, close } = await startBounded({ bodiesBytes: 4 * 1024 * 1024, bodyBytes: 2_000_000 });
+  const { url, port, close } = await openServer({
+    limits: { bodiesBytes: 4 * 1024 * 1024, bodyBytes: 2_000_000 },
+  });
   const standing: Socket[] = [];
   for (let count = 0; count < 8; count += 1) {
     const socket = await openAt(port);
@@ -97,7 +87,7 @@ test("bodies that stand still leave room for others, and make room when they hav
 });
 
 test("a body of one-byte chunks is read as any other", async () => {
-  const { url, port, close } = await startBounded({});
+  const { url, port, close } = await openServer({ limits: {} });
   const body = JSON.stringify({ events: [{ type: "T", data: "x".repeat(50_000) }] });
   const socket = await openAt(port);
   const chunks = Array.from(body, (character) => `1\r\n${character}\r\n`).join("");
@@ -109,7 +99,9 @@ test("a body of one-byte chunks is read as any other", async () => {
 });
 
 test("answers that nobody reads are bounded together, and those that stand still make room", async () => {
-  const { url, port, close } = await startBounded({ answersBytes: 8 * 1024 * 1024, answerTimeoutMs: 1_500 });
+  const { url, port, close } = await openServer({
+    limits: { answersBytes: 8 * 1024 * 1024, answerTimeoutMs: 1_500 },
+  });
   const client = createClient({ url });
   // Far more than the kernel takes from the server for a connection.
   for (let batch = 0; batch < 12; batch += 1) {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { settingsSchema } from "../../../src/config/settings.ts";
 import { KildeError } from "../../../src/core/errors.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
 import { createClient } from "../../../src/client/index.ts";
@@ -16,8 +15,7 @@ import type { BodyFault } from "../../../src/http/streams/body-fault.ts";
 import { readEntries, readLargeEntries } from "../../../src/http/streams/entries.ts";
 import { LISTED_FAULTS } from "../../../src/http/pipeline/problems.ts";
 import { createSchemas } from "../../../src/http/openapi/schemas.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { type RunningServer, startServer } from "../../../src/runtime/server/serve.ts";
+import { type OpenServer, openServer } from "../../support/open-server.ts";
 
 /*
  * A large body is read in another way than a small one, and with the same result.
@@ -247,16 +245,11 @@ describe("the entries of a large body have the same events, or the same faults, 
 });
 
 describe("a server", () => {
-  let server: RunningServer;
+  let server: OpenServer;
   let url: string;
   beforeAll(async () => {
-    const settings = {
-      ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false }),
-      configFile: null,
-      databaseStated: true,
-    };
-    server = await startServer({ settings, version: "test", log: createLog("silent") });
-    url = `http://127.0.0.1:${server.port}`;
+    server = await openServer();
+    ({ url } = server);
   });
   afterAll(() => server.close());
 

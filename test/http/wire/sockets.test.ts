@@ -2,24 +2,17 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 
 import { createClient } from "../../../src/client/index.ts";
-import { settingsSchema } from "../../../src/config/settings.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { type RunningServer, startServer } from "../../../src/runtime/server/serve.ts";
+import { type OpenServer, openServer } from "../../support/open-server.ts";
 
 /*
  * What only shows on a real connection.
  */
 
-let server: RunningServer;
+let server: OpenServer;
 let url: string;
 beforeAll(async () => {
-  const settings = {
-    ...settingsSchema.parse({ port: 0, databaseUrl: ":memory:", accessLog: false }),
-    configFile: null,
-    databaseStated: true,
-  };
-  server = await startServer({ settings, version: "test", log: createLog("silent") });
-  url = `http://127.0.0.1:${server.port}`;
+  server = await openServer();
+  ({ url } = server);
 });
 afterAll(() => server.close());
 

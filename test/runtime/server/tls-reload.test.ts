@@ -5,10 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 
-import { settingsSchema } from "../../../src/config/settings.ts";
-import { createLog } from "../../../src/runtime/server/logger.ts";
-import { startServer } from "../../../src/runtime/server/serve.ts";
 import { presentedName, writeCertificate } from "../../support/certificate.ts";
+import { openServer } from "../../support/open-server.ts";
 import type { ConnectingClients } from "./connecting-clients.ts";
 
 setDefaultTimeout(60_000);
@@ -24,9 +22,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 test("connections that wait for a busy server when it loads the certificate again are accepted", async () => {
   await writeCertificate(folder, "first.example");
   const [tlsCert, tlsKey] = [join(folder, "server.pem"), join(folder, "server.key")];
-  const config = { port: 0, accessLog: false, databaseUrl: ":memory:", tlsCert, tlsKey };
-  const settings = { ...settingsSchema.parse(config), configFile: null, databaseStated: true };
-  const server = await startServer({ settings, version: "test", log: createLog("silent") });
+  const server = await openServer({ tlsCert, tlsKey });
   try {
     const connected = new Int32Array(new SharedArrayBuffer(4));
     const workerData: ConnectingClients = { port: server.port, clients: CLIENTS, connected };

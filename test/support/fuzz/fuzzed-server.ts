@@ -1,29 +1,8 @@
-import { afterAll, beforeAll, expect } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Served, serve } from "../../cli/support.ts";
 import { TEST_SECRET_KEY } from "../app.ts";
-
-const ROOT = join(import.meta.dir, "../../..");
-const built = mkdtempSync(join(tmpdir(), "kilde-fuzz-"));
-
-/** The binary, as users run it. */
-export const PROGRAM = [join(built, "kilde")];
-
-/** Builds the binary for the tests of a file. Each file calls it once. */
-export function buildBinary(): void {
-  beforeAll(async () => {
-    const child = Bun.spawn([process.execPath, "src/build/build.ts", "--binary", "--outdir", built], {
-      cwd: ROOT,
-      stdout: "ignore",
-      stderr: "inherit",
-    });
-    expect(await child.exited).toBe(0);
-  }, 300_000);
-  afterAll(() => rmSync(built, { recursive: true, force: true }));
-}
 
 /** A feed that keeps its subjects, and one that is re-keyed with a state. */
 export const CONFIG = `
@@ -49,9 +28,9 @@ const ENVIRONMENT = {
 };
 
 /** Starts the binary in a folder, with feeds and webhooks. */
-export async function serveFuzzed(cwd: string): Promise<Served> {
+export async function serveFuzzed(cwd: string, program: string[]): Promise<Served> {
   await Bun.write(join(cwd, "kilde.config.ts"), CONFIG);
-  return serve(cwd, [], { program: PROGRAM, environment: ENVIRONMENT });
+  return serve(cwd, [], { program, environment: ENVIRONMENT });
 }
 
 /** The most memory that a process has had, in MiB; null where the system does not report it. */

@@ -26,7 +26,7 @@ export interface TimelineState {
 /** The events of one stream, read from its end. */
 export interface Timeline {
   readonly state: ReadonlySignal<TimelineState>;
-  /** Reads the latest events, or those after the latest that is known. */
+  /** Reads the latest events, or those after the latest that is known. After a restore of the server it starts again. */
   readLatest(abort: AbortSignal): Promise<void>;
   readEarlier(abort: AbortSignal): Promise<void>;
 }
@@ -37,13 +37,23 @@ const STEP = 20;
 /** Events that a page holds: the rest is read again when it is needed. */
 const MOST_HELD = 500;
 
+/** Events of one history of the event log: a restore of the server gives it another one. */
+interface Step extends BoundedRead {
+  /** Identity of the event log; null: the answer has none. */
+  readonly log: string | null;
+}
+
 /** Reads a step; a stream that does not exist yet has no events. */
-async function readStep(client: Pick<Client, "readPages">, options: ReadOptions): Promise<BoundedRead> {
+async function readStep(client: Pick<Client, "readPages">, options: ReadOptions, size = STEP): Promise<Step> {
+  let log: string | null = null;
+  const onLog = (identity: string): void => {
+    log = identity;
+  };
   try {
-    return await readBounded(client, options, STEP);
+    return { ...(await readBounded(client, { ...options, onLog }, size)), log };
   } catch (error) {
     if (!(error instanceof KildeError) || error.code !== "stream-not-found") throw error;
-    return { events: [], mayHaveMore: false };
+    return { events: [], mayHaveMore: false, log: null };
   }
 }
 
@@ -64,16 +74,26 @@ export function createTimeline(
     ...(asOf === undefined ? {} : { asOf }),
   };
 
+  /** The history that the events are of. */
+  let history: string | null = null;
+
   const readLast = async (abort: AbortSignal): Promise<void> => {
     const read = await readStep(client, { stream, ...bound, direction: "backwards", signal: abort });
+    history = read.log;
     state.value = { events: read.events, hasEarlier: mayHaveEarlier(read), isLoaded: true };
+  };
+
+  /** The past of a stream does not change, unless the server was restored. */
+  const checkPast = async (abort: AbortSignal): Promise<void> => {
+    const options = { stream, ...bound, direction: "backwards", signal: abort } as const;
+    if ((await readStep(client, options, 1)).log !== history) await readLast(abort);
   };
 
   const readAfter = async (latest: KildeEvent, abort: AbortSignal): Promise<void> => {
     const options = { stream, afterVersion: latest.version, signal: abort };
-    const { events: newer, mayHaveMore } = await readStep(client, options);
-    if (newer.some(({ erased }) => erased)) {
-      // The events before the tombstone are gone.
+    const { events: newer, mayHaveMore, log } = await readStep(client, options);
+    if (log !== history || newer.some(({ erased }) => erased)) {
+      // The server was restored, or the events before a tombstone are gone.
       await readLast(abort);
       return;
     }
@@ -93,7 +113,7 @@ export function createTimeline(
     readLatest(abort) {
       const [latest] = state.peek().events;
       if (latest === undefined || latest.erased) return readLast(abort);
-      return isPast ? Promise.resolve() : readAfter(latest, abort);
+      return isPast ? checkPast(abort) : readAfter(latest, abort);
     },
     async readEarlier(abort) {
       const { events } = state.peek();
@@ -106,6 +126,10 @@ export function createTimeline(
         signal: abort,
       } as const;
       const earlier = await readStep(client, options);
+      if (earlier.log !== history) {
+        await readLast(abort);
+        return;
+      }
       const { events: known } = state.peek();
       // Other events were read meanwhile: they do not end where these begin, and an erasure may have removed these.
       if (known.at(-1) !== earliest) return;

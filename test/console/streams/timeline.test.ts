@@ -55,6 +55,60 @@ test("timeline: an erasure removes the events that are shown", async () => {
   expect(timeline.state.value.events.map(({ version, erased }) => [version, erased])).toEqual([[3, true]]);
 });
 
+/** A server that can be replaced by another one at the same address, as a restore does. */
+async function openRestorable() {
+  const restored = await openApp();
+  let current = app;
+  const client = createClient({
+    url: "http://kilde.test",
+    fetch: (url, init) => current.fetch(url.slice("http://kilde.test".length), init),
+  });
+  return {
+    client,
+    restore() {
+      current = restored;
+    },
+    [Symbol.asyncDispose]: () => restored.close(),
+  };
+}
+
+test.each([
+  ["the latest events", {}],
+  ["the past up to a version", { toVersion: 3 }],
+])("timeline: of %s, it starts again after a restore of the server", async (_, bound) => {
+  await using store = await openRestorable();
+  const { client } = store;
+  const stream = `restored-${Object.keys(bound).length}`;
+  const timeline = createTimeline(client, stream, bound);
+  const types = () => timeline.state.value.events.map(({ type }) => type);
+  await client.append(stream, [{ type: "Old1" }, { type: "Old2" }, { type: "Lost3" }]);
+  await timeline.readLatest(signal);
+  expect(types()).toEqual(["Lost3", "Old2", "Old1"]);
+  store.restore();
+  await timeline.readLatest(signal);
+  expect(timeline.state.value).toEqual({ events: [], hasEarlier: false, isLoaded: true });
+  await client.append(stream, [{ type: "Old1" }, { type: "New2" }], { logIdentity: null });
+  await timeline.readLatest(signal);
+  expect(types()).toEqual(["New2", "Old1"]);
+});
+
+test("timeline: after a restore, events of the former history are not shown beside those of the new one", async () => {
+  await using store = await openRestorable();
+  const { client } = store;
+  const events = (type: string) => Array.from({ length: 30 }, () => ({ type }));
+  const timeline = createTimeline(client, "restored-long", {});
+  await client.append("restored-long", events("Former"));
+  await timeline.readLatest(signal);
+  store.restore();
+  await client.append("restored-long", events("Current"), { logIdentity: null });
+  await timeline.readEarlier(signal);
+  expect(new Set(timeline.state.value.events.map(({ type }) => type))).toEqual(new Set(["Current"]));
+  await timeline.readEarlier(signal);
+  expect(timeline.state.value.events.map(({ version }) => version)).toEqual(
+    Array.from({ length: 30 }, (_, index) => 30 - index),
+  );
+});
+
 /** A timeline of which one read of earlier events waits until it is let go. */
 async function openHeld(stream: string) {
   const { client } = openTimeline(stream);

@@ -122,6 +122,31 @@ browserTest(
   },
 );
 
+async function kilde(...args: readonly string[]): Promise<void> {
+  const { exitCode, stderr } = await server.kilde(...args);
+  if (exitCode !== 0) throw new Error(stderr);
+}
+
+browserTest(
+  "a page whose server was restored from a backup shows the restored events, and later ones",
+  async () => {
+    await append("restored-1", "Kept");
+    await kilde("backup", "restored.db");
+    await append("restored-1", "Lost");
+    const page = await openStream("restored-1");
+    await event(page, "Lost").waitFor();
+    await server.stop();
+    await status(page, "Connection lost").waitFor();
+    await kilde("restore", "restored.db", "--force");
+    await server.start();
+    await status(page, /^Live$/).waitFor();
+    await event(page, "Lost").waitFor({ state: "hidden" });
+    expect(await event(page, "Kept").isVisible()).toBe(true);
+    await server.client.append("restored-1", { type: "After" }, { logIdentity: null });
+    await event(page, "After").waitFor();
+  },
+);
+
 browserTest(
   "the tabs of a browser share one connection, and closing the leading tab hands it over",
   async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import type { Access } from "../../src/access/access.ts";
 import { crc32Hex } from "../../src/access/crc32.ts";
@@ -8,7 +8,8 @@ import { ANONYMOUS, ANYBODY, TRUSTED } from "../../src/access/principal.ts";
 import { newToken } from "../../src/access/token.ts";
 import { type Database, integerAt, type Row } from "../../src/storage/database.ts";
 import { forEachDeployment } from "../support/deployments.ts";
-import { created, movableClock, openTestAccess, READER, type Runtime } from "./opened.ts";
+import { type AccessOfTest, accessForEachTest } from "./access-for-each-test.ts";
+import { created, READER, type Runtime } from "./opened.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
@@ -17,36 +18,11 @@ const RUNTIMES: readonly Runtime[] = ["server", "worker"];
 forEachDeployment(["memory", "file", "sqld"], (deployment) => {
   for (const runtime of RUNTIMES)
     describe(`access on ${deployment.name}, as in a ${runtime}`, () => {
-      let opened: Awaited<ReturnType<typeof deployment.open>>;
-      let time: ReturnType<typeof movableClock>;
+      let time: AccessOfTest["time"];
       let database: Database;
       let access: Access;
-      const more: Access[] = [];
-
-      beforeEach(async () => {
-        opened = await deployment.open();
-        time = movableClock();
-        database = opened.database();
-        access = await openTestAccess({ database, clock: time.clock, runtime });
-      });
-
-      afterEach(async () => {
-        for (const one of [access, ...more.splice(0)]) await one.close();
-        database.close();
-        await opened.dispose();
-      });
-
-      /** Access control of another process on the same database. */
-      const another = async (mostKeys?: number) => {
-        const one = await openTestAccess({
-          database: deployment.shared ? opened.database() : database,
-          clock: time.clock,
-          runtime,
-          ...(mostKeys === undefined ? {} : { mostKeys }),
-        });
-        more.push(one);
-        return one;
-      };
+      let another: AccessOfTest["another"];
+      accessForEachTest(deployment, runtime, (opened) => ({ time, database, access, another } = opened));
 
       const nameOf = async (token: string, by = access) => (await by.authenticate(token))?.name ?? null;
 
@@ -118,12 +94,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
           queries += 1;
           return database.read(statement);
         };
-        const counting = await openTestAccess({
-          database: { ...database, read },
-          clock: time.clock,
-          runtime,
-        });
-        more.push(counting);
+        const counting = await another({ database: { ...database, read } });
         await created(access, { name: "first" });
         expect(await nameOf(newToken().token, counting)).toBeNull();
         const { token } = await created(access);
@@ -239,7 +210,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       });
 
       test("there are at most as many usable keys as the limit, and a full store can still rotate", async () => {
-        const limited = await another(2);
+        const limited = await another({ mostKeys: 2 });
         const { key } = await created(limited, { name: "one" });
         await created(limited, { name: "two" });
         expect(await limited.create({ ...READER, name: "three" })).toEqual({ outcome: "too-many", limit: 2 });
@@ -390,13 +361,11 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
         const { token } = await created(access);
         const read = database.read.bind(database);
         let isBroken = false;
-        const failing = await openTestAccess({
+        const failing = await another({
           database: {
             ...database,
             read: (statement) => (isBroken ? Promise.reject(new Error("gone")) : read(statement)),
           },
-          clock: time.clock,
-          runtime,
         });
         expect(await nameOf(token, failing)).toBe("cards");
         isBroken = true;
@@ -407,7 +376,6 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
         });
         isBroken = false;
         expect(await nameOf(token, failing)).toBe("cards");
-        await failing.close();
       });
 
       test("a thousand keys are all known, in pages", async () => {

@@ -14,7 +14,7 @@ import type { Database } from "../../src/storage/database.ts";
 /** Where access control runs: a server computes digests at once and has timers, a worker has neither. */
 export type Runtime = "server" | "worker";
 
-interface OpenOptions {
+export interface OpenOptions {
   readonly database: Database;
   readonly clock?: Clock;
   readonly runtime?: Runtime;

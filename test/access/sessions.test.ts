@@ -1,11 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import type { Access } from "../../src/access/access.ts";
 import type { OidcClient } from "../../src/access/oidc.ts";
 import type { OpenedSession } from "../../src/access/sessions.ts";
 import { type Database, integerAt } from "../../src/storage/database.ts";
 import { forEachDeployment } from "../support/deployments.ts";
-import { created, movableClock, openTestAccess, type Runtime } from "./opened.ts";
+import { type AccessOfTest, accessForEachTest } from "./access-for-each-test.ts";
+import { created, type Runtime } from "./opened.ts";
 
 const HOUR_MS = 60 * 60 * 1_000;
 const RUNTIMES: readonly Runtime[] = ["server", "worker"];
@@ -33,36 +34,11 @@ async function sessionWith(access: Access, token: string): Promise<OpenedSession
 forEachDeployment(["memory", "file", "sqld"], (deployment) => {
   for (const runtime of RUNTIMES)
     describe(`sessions on ${deployment.name}, as in a ${runtime}`, () => {
-      let opened: Awaited<ReturnType<typeof deployment.open>>;
-      let time: ReturnType<typeof movableClock>;
+      let time: AccessOfTest["time"];
       let database: Database;
       let access: Access;
-      const more: Access[] = [];
-
-      beforeEach(async () => {
-        opened = await deployment.open();
-        time = movableClock();
-        database = opened.database();
-        access = await openTestAccess({ database, clock: time.clock, runtime });
-      });
-
-      afterEach(async () => {
-        for (const one of [access, ...more.splice(0)]) await one.close();
-        database.close();
-        await opened.dispose();
-      });
-
-      /** Access control of another process on the same database. */
-      const another = async (oidc?: OidcClient) => {
-        const one = await openTestAccess({
-          database: deployment.shared ? opened.database() : database,
-          clock: time.clock,
-          runtime,
-          ...(oidc === undefined ? {} : { oidc }),
-        });
-        more.push(one);
-        return one;
-      };
+      let another: AccessOfTest["another"];
+      accessForEachTest(deployment, runtime, (opened) => ({ time, database, access, another } = opened));
 
       test("a session of a key is its sender in every process, with the same name, grants and consumer", async () => {
         const { key, token } = await created(access);
@@ -143,7 +119,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
         const { token } = await created(access);
         const { sealed } = await sessionWith(access, token);
         const elsewhere = await deployment.open();
-        const foreign = await openTestAccess({ database: elsewhere.database(), clock: time.clock, runtime });
+        const foreign = await another({ database: elsewhere.database() });
         const { sealed: ofOther } = await sessionWith(foreign, (await created(foreign)).token);
         await foreign.close();
         await elsewhere.dispose();
@@ -176,17 +152,19 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       });
 
       test("the session of a person has the claimed grants in every process with the same provider and secret", async () => {
-        const one = await another(provider("s3cret"));
+        const one = await another({ oidc: provider("s3cret") });
         const { sealed, principal } = await one.sessions.openSignedIn(CLAIMED);
         expect(principal).toMatchObject({ kind: "session", ...CLAIMED, credential: null });
-        expect(await (await another(provider("s3cret"))).sessions.identify(sealed)).toEqual(principal);
+        expect(await (await another({ oidc: provider("s3cret") })).sessions.identify(sealed)).toEqual(
+          principal,
+        );
         for (const other of [provider("other"), provider(), provider("s3cret", "https://other.example")])
-          expect(await (await another(other)).sessions.identify(sealed)).toBeNull();
+          expect(await (await another({ oidc: other })).sessions.identify(sealed)).toBeNull();
         expect(await access.sessions.identify(sealed)).toBeNull();
       });
 
       test("a provider of sessions closes a store as an issuer of tokens does, and for all processes", async () => {
-        const one = await another(provider());
+        const one = await another({ oidc: provider() });
         expect(one.isSecured()).toBe(true);
         expect(access.isSecured()).toBe(false);
         await one.refreshed();
@@ -196,7 +174,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       });
 
       test("grants that do not fit into a cookie open no session", async () => {
-        const one = await another(provider());
+        const one = await another({ oidc: provider() });
         const grants = Array.from({ length: 400 }, (_, index) => ({
           verb: "read" as const,
           path: `/feeds/feed-${index}`,
@@ -222,7 +200,7 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
         const { token } = await created(access);
         await sessionWith(access, token);
         let reads = 0;
-        const counted = await openTestAccess({
+        const counted = await another({
           database: {
             ...database,
             read: (statement) => {
@@ -230,14 +208,11 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
               return database.read(statement);
             },
           },
-          clock: time.clock,
-          runtime,
         });
         await counted.refreshed();
         reads = 0;
         for (let turn = 0; turn < 50; turn += 1) await counted.sessions.identify("a.b.c.d.e");
         expect(reads).toBe(1);
-        await counted.close();
       });
 
       test("opening a session does not secure a store, and keeps the revision of its keys", async () => {

@@ -5,13 +5,13 @@ import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
 import { addSubscription } from "../../src/webhooks/subscriptions/change.ts";
 import { readSubscription } from "../../src/webhooks/subscriptions/record.ts";
 import { deliver } from "../../src/webhooks/dispatch/run.ts";
-import { EVENT_LOG_ADDRESS } from "../../src/log/keys.ts";
 import type { Database } from "../../src/storage/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { openTestStore } from "../support/open-store.ts";
 import { systemClock } from "../../src/core/system-clock.ts";
 import { newDatabase } from "../support/new-database.ts";
 import { runsOn } from "../support/tested-on.ts";
+import { subscriptionRow } from "./subscription-row.ts";
 
 runsOn(["memory", "sqld"]);
 
@@ -28,25 +28,7 @@ test("a process that takes over continues from the last write of the last holder
   const part = { subject: "s", expectedVersion: "any", erases: false, events } as const;
   await store.writer.append({ parts: [part], idempotency: null });
   const id = "sub_handover";
-  await addSubscription(store.writer, {
-    id,
-    log: EVENT_LOG_ADDRESS,
-    config: {
-      url: "https://receiver.example/hook",
-      filter: {},
-      mode: { kind: "single" },
-      concurrency: 8,
-      attempts: null,
-      headerNames: [],
-      ratePerMinute: null,
-      consentedOrigin: null,
-      description: "",
-    },
-    secrets: { signing: [], headers: null },
-    cursor: 5,
-    now: new Date().toISOString(),
-    mostSubscriptions: 10,
-  });
+  await addSubscription(store.writer, subscriptionRow(id, { cursor: 5 }));
   // The last holder had delivered past the subject, which has a row of its own behind the cursor ...
   const lane = `insert into subscription_subjects (subscription, subject, next, attempts, due, ahead)
     select '${id}', id, 1, 0, 0, 0 from subjects where name = 's'`;

@@ -5,7 +5,6 @@ import { addSubscription } from "../../../src/webhooks/subscriptions/change.ts";
 import { readSubscription } from "../../../src/webhooks/subscriptions/record.ts";
 import { deliverInSlices } from "../../../src/webhooks/dispatch/slice.ts";
 import type { Database } from "../../../src/storage/database.ts";
-import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
 import { openLogReader } from "../../../src/log/read/reader.ts";
 import { writeBatch } from "../../../src/storage/batch-writer.ts";
 import { countCalls } from "../../../src/runtime/worker/call-budget.ts";
@@ -13,6 +12,7 @@ import { runSlices } from "../../../src/jobs/slices.ts";
 import { openApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
 import { createMadeTime, trackedCalls } from "../../webhooks/simulation/clock.ts";
+import { subscriptionRow } from "../../webhooks/subscription-row.ts";
 
 /* Invocations of a worker that may make few calls, and fail those beyond, as platforms do. */
 
@@ -29,25 +29,7 @@ test.each([0, 4])(
     for (let n = 0; n < EVENTS; n += 1) await app.append(`s-${n % 3}`, { type: "A", data: n });
     const ids = Array.from({ length: SUBSCRIPTIONS }, (_, n) => `sub_${n}`);
     for (const id of ids) {
-      await addSubscription(app.store.writer, {
-        id,
-        log: EVENT_LOG_ADDRESS,
-        config: {
-          url: `https://receiver.example/${id}`,
-          filter: {},
-          mode: { kind: "single" },
-          concurrency: 8,
-          attempts: null,
-          headerNames: [],
-          ratePerMinute: null,
-          consentedOrigin: null,
-          description: "",
-        },
-        secrets: { signing: [], headers: null },
-        cursor: 0,
-        now: new Date().toISOString(),
-        mostSubscriptions: SUBSCRIPTIONS,
-      });
+      await addSubscription(app.store.writer, subscriptionRow(id));
     }
 
     // The pauses of a busy machine would add saves and looks, which are calls.

@@ -6,11 +6,11 @@ import { addSubscription } from "../../../src/webhooks/subscriptions/change.ts";
 import { readSubscription } from "../../../src/webhooks/subscriptions/record.ts";
 import { deliverInSlices } from "../../../src/webhooks/dispatch/slice.ts";
 import type { SubscriptionConfig } from "../../../src/webhooks/subscriptions/subscription.ts";
-import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
 import { openLogReader } from "../../../src/log/read/reader.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { openApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
+import { subscriptionRow } from "../../webhooks/subscription-row.ts";
 
 /* Slices of a worker, on a clock that runs faster than time, so that slow receivers cost the test little. */
 
@@ -37,26 +37,7 @@ async function openSlices({
 }) {
   const database = await newDatabase();
   const app = await openApp({ database });
-  await addSubscription(app.store.writer, {
-    id: "sub_0",
-    log: EVENT_LOG_ADDRESS,
-    config: {
-      url: "https://receiver.example/",
-      filter: {},
-      mode: { kind: "single" },
-      concurrency: 8,
-      attempts: null,
-      headerNames: [],
-      ratePerMinute: null,
-      consentedOrigin: null,
-      description: "",
-      ...config,
-    },
-    secrets: { signing: [], headers: null },
-    cursor: 0,
-    now: new Date().toISOString(),
-    mostSubscriptions: 1,
-  });
+  await addSubscription(app.store.writer, subscriptionRow("sub_0", { config }));
   const taken: { readonly id: string; readonly atMs: number }[] = [];
   return {
     app,

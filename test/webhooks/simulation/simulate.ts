@@ -1,6 +1,5 @@
 import { jsonText } from "../../../src/core/json.ts";
 import { DEFAULT_LIMITS } from "../../../src/core/limits.ts";
-import { EVENT_LOG_ADDRESS } from "../../../src/log/keys.ts";
 import type { Database } from "../../../src/storage/database.ts";
 import { addSubscription } from "../../../src/webhooks/subscriptions/change.ts";
 import { readLanes, readSubscription } from "../../../src/webhooks/subscriptions/record.ts";
@@ -14,6 +13,7 @@ import { createModel, type Model } from "./model.ts";
 import { createNetwork, poisonedSubjects } from "./network.ts";
 import { MOST_RETRY_AFTER_MS, type Nodes, startNodes } from "./nodes.ts";
 import type { SimulationOptions, SimulationResult } from "./options.ts";
+import { subscriptionRow } from "../subscription-row.ts";
 import { createWorld, FIRST_SECRET, nameOf, START, SUBSCRIPTION, type World } from "./world.ts";
 
 /*
@@ -34,25 +34,13 @@ interface Simulation {
 }
 
 async function subscribe({ options, time }: World, { writer }: ComposedStore): Promise<void> {
-  await addSubscription(writer, {
-    id: SUBSCRIPTION,
-    log: EVENT_LOG_ADDRESS,
-    config: {
-      url: "https://receiver.example/hook",
-      filter: { types: options.filtered ? ["A"] : undefined },
-      mode: options.mode,
-      concurrency: 8,
-      attempts: null,
-      headerNames: [],
-      ratePerMinute: null,
-      consentedOrigin: null,
-      description: "",
-    },
+  const filter = { types: options.filtered ? ["A"] : undefined };
+  const row = subscriptionRow(SUBSCRIPTION, {
+    config: { url: "https://receiver.example/hook", filter, mode: options.mode },
     secrets: { signing: [{ sealed: FIRST_SECRET, until: null }], headers: null },
-    cursor: 0,
     now: new Date(time.now()).toISOString(),
-    mostSubscriptions: 10,
   });
+  await addSubscription(writer, row);
 }
 
 /** Appends a few events to one subject. */

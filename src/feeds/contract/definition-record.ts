@@ -1,6 +1,8 @@
 import { entry, recordEntries } from "../../administration/entry.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { Database, Statement } from "../../storage/database.ts";
+import { type Database, integerAt, type Statement } from "../../storage/database.ts";
+import { readOfAll } from "../../storage/read-of-all.ts";
+import { writeTogether } from "../../storage/write-together.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { FeedDefinitionsError } from "../define/compile-all.ts";
 import type { Feed } from "../feed.ts";
@@ -41,19 +43,30 @@ interface StoredDefinition {
   readonly hasProjected: boolean;
 }
 
-/** Arguments: log id. */
-const SELECT_DEFINITION = `
-select feed.definition, log.head > feed.cleared, feed.schemas <> '{}', feed.cursor > 0
-from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+/** Arguments: JSON array of log ids. */
+const SELECT_DEFINITIONS = `
+select feed.log, feed.definition, log.head > feed.cleared, feed.schemas <> '{}', feed.cursor > 0
+from json_each(?1) as wanted
+cross join feeds as feed on feed.log = wanted.value
+cross join logs as log on log.id = feed.log`;
 
-async function readDefinition(database: Database, log: LogAddress): Promise<StoredDefinition> {
-  const [row] = await database.read({ sql: SELECT_DEFINITION, args: [log.id] });
-  const text = row?.[0];
-  return {
-    text: typeof text === "string" ? text : null,
-    hasEvents: row?.[1] === 1,
-    hasPublishedContract: row?.[2] === 1,
-    hasProjected: row?.[3] === 1,
+/** Reads the definitions of feeds together. Returns a function that looks up one of them. */
+async function readDefinitions(
+  database: Database,
+  registered: readonly RegisteredFeed[],
+): Promise<(feed: RegisteredFeed) => StoredDefinition> {
+  const logs = registered.map(({ log }) => log.id);
+  const rows = await readOfAll(database, SELECT_DEFINITIONS, logs);
+  const found = new Map(rows.map((row) => [integerAt(row, 0), row]));
+  return ({ log }) => {
+    const row = found.get(log.id);
+    const text = row?.[1];
+    return {
+      text: typeof text === "string" ? text : null,
+      hasEvents: row?.[2] === 1,
+      hasPublishedContract: row?.[3] === 1,
+      hasProjected: row?.[4] === 1,
+    };
   };
 }
 
@@ -76,9 +89,8 @@ update feeds set definition = ?2, traced = 0,
 where log = ?1 and definition is ?3`;
 
 /** Whether a published feed has tracked its origins: it does not end to, since some of its events came from what it tracked. */
-export async function wasTracked(database: Database, { draft }: Feed, log: LogAddress): Promise<boolean> {
-  const { text } = await readDefinition(database, log);
-  return !draft && text !== null && (JSON.parse(text) as Definition).tracked === true;
+export function wasTracked({ draft }: Feed, definition: string | null): boolean {
+  return !draft && definition !== null && (JSON.parse(definition) as Definition).tracked === true;
 }
 
 /** Whether a feed tracks its origins only because an erased stream is published as something else in its source. */
@@ -102,7 +114,7 @@ function isSameSource(before: Definition, now: Definition): boolean {
  * another source before it published anything.
  */
 export async function isProjectedAsStored(database: Database, registered: RegisteredFeed): Promise<boolean> {
-  const { text } = await readDefinition(database, registered.log);
+  const { text } = (await readDefinitions(database, [registered]))(registered);
   if (text === null) return true;
   const [stored, own] = [JSON.parse(text) as Definition, definitionOf(registered)];
   if (!isSameSource(stored, own)) return false;
@@ -141,9 +153,9 @@ interface Change {
  * Compares the definition of a feed with the stored one; null: it is the same. Throws a {@link IncompatibleContractError} for a
  * published version that has events of another source.
  */
-async function changeOf(database: Database, registered: RegisteredFeed): Promise<Change | null> {
+function changeOf(registered: RegisteredFeed, stored: StoredDefinition): Change | null {
   const { feed, log, contract } = registered;
-  const { text, hasEvents, hasPublishedContract, hasProjected } = await readDefinition(database, log);
+  const { text, hasEvents, hasPublishedContract, hasProjected } = stored;
   const now = definitionOf(registered);
   const args = [log.id, JSON.stringify(now), text];
   const before = text === null ? null : (JSON.parse(text) as Definition);
@@ -191,8 +203,10 @@ export async function keepDefinitions(
   registered: readonly RegisteredFeed[],
 ): Promise<ReadonlySet<RegisteredFeed>> {
   const changed = new Set<RegisteredFeed>();
+  const groups: (readonly Statement[])[] = [];
+  const storedOf = await readDefinitions(database, registered);
   for (const one of registered) {
-    const change = await changeOf(database, one);
+    const change = changeOf(one, storedOf(one));
     if (change === null) continue;
     const { statements, before, rebuilds, hasEvents, changesStanding } = change;
     // Feeds that are projected from one that published nothing have nothing of it.
@@ -209,8 +223,9 @@ export async function keepDefinitions(
       { sql: BEGIN_REBUILDING, args: [log.id, one.log.id, before] },
       ...recordRebuild(log, clock),
     ]);
-    await database.write([...begin, ...statements]);
+    groups.push([...begin, ...statements]);
     if (changesStanding) changed.add(one);
   }
+  await writeTogether(database, groups);
   return changed;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { Database, Statement } from "../../storage/database.ts";
+import type { Database, Row, Statement } from "../../storage/database.ts";
 import { integerAt, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import {
@@ -65,17 +65,23 @@ export interface PublishedContract {
   readonly generator: string | null;
 }
 
-/** Arguments: log id. A feed that published nothing has an empty one. */
+/** SQL: the columns of the contract, of the rows `feed` and `log`. A feed that published nothing has an empty one. */
+export const CONTRACT_COLUMNS = "iif(log.head = 0, '{}', feed.schemas), feed.promised, feed.generator";
+
+/** Arguments: log id. */
 export const SELECT_PUBLISHED_CONTRACT = `
-select iif(log.head = 0, '{}', feed.schemas), feed.promised, feed.generator
-from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
+select ${CONTRACT_COLUMNS} from feeds as feed cross join logs as log on log.id = feed.log where feed.log = ?1`;
 
 export async function readPublishedContract(
   database: Database,
   log: LogAddress,
 ): Promise<PublishedContract | null> {
   const [row] = await database.read({ sql: SELECT_PUBLISHED_CONTRACT, args: [log.id] });
-  if (row === undefined) return null;
+  return row === undefined ? null : publishedContractIn(row);
+}
+
+/** The contract in a row that begins with {@link CONTRACT_COLUMNS}. */
+export function publishedContractIn(row: Row): PublishedContract {
   const generator = row[2];
   return {
     text: textAt(row, 0),
@@ -125,49 +131,79 @@ insert into feed_contracts (log, revision, schemas)
 select ?1, 1 + max(promised, coalesce((select max(revision) from feed_contracts where log = ?1), 0)), ?2
 from feeds where log = ?1 and not exists (select 1 from feed_contracts where log = ?1 and schemas = ?2 and revision > promised)`;
 
+/** Stores the revision of a contract when it is new. The rows of the last statement have it; see {@link revisionIn}. */
+function revisionStatements(feed: Feed, log: LogAddress): readonly Statement[] {
+  const args = [log.id, contractText(feed)];
+  return [
+    { sql: ADD_REVISION, args },
+    { sql: FIND_REVISION, args },
+  ];
+}
+
+/** The rows of each statement of a batch. */
+type Written = readonly (readonly Row[])[];
+
+function revisionIn(written: Written): number {
+  return integerAt(written.at(-1)?.[0], 0);
+}
+
 /** The revision of a contract that grew out of the published one, beyond its revision; stored when it is new. */
 export async function revisionOf(database: Database, feed: Feed, log: LogAddress): Promise<number> {
-  const args = [log.id, contractText(feed)];
-  await database.write([{ sql: ADD_REVISION, args }]);
-  const [row] = await database.read({ sql: FIND_REVISION, args });
-  return integerAt(row, 0);
+  return revisionIn(await database.write(revisionStatements(feed, log)));
+}
+
+/** A contract that was compared with the published one. */
+export interface ComparedContract {
+  /** To be written, in one batch. */
+  readonly statements: readonly Statement[];
+  /** Returns the contract, from the rows of each statement. */
+  readonly written: (rows: Written) => Contract;
+}
+
+function unwritten(contract: Contract): ComparedContract {
+  return { statements: [], written: () => contract };
 }
 
 /**
  * Compares the contract of a registered feed with the published one. Throws a {@link IncompatibleContractError} unless one of
  * the two is the other one grown.
  */
-export async function standingOf(database: Database, feed: Feed, log: LogAddress): Promise<Contract> {
-  const stored = (await readPublishedContract(database, log)) ?? { text: "{}", revision: 0, generator: null };
+export function standingOf(feed: Feed, log: LogAddress, stored: PublishedContract): ComparedContract {
   const { text, revision: publishedRevision } = stored;
   if (feed.draft && text === "{}")
-    return { revision: publishedRevision, publishedRevision, standing: "same", publishedSchemas: null };
+    return unwritten({
+      revision: publishedRevision,
+      publishedRevision,
+      standing: "same",
+      publishedSchemas: null,
+    });
   const compared = compareWithPublished(feed, stored);
   if ("changes" in compared) throw new IncompatibleContractError(feed, compared.changes);
   const { standing } = compared;
   const now = contractText(feed);
   if (standing === "newer")
     return {
-      revision: await revisionOf(database, feed, log),
-      publishedRevision,
-      standing,
-      publishedSchemas: null,
+      statements: revisionStatements(feed, log),
+      written: (rows) => ({
+        revision: revisionIn(rows),
+        publishedRevision,
+        standing,
+        publishedSchemas: null,
+      }),
     };
   if (standing === "older")
-    return {
+    return unwritten({
       revision: publishedRevision - 1,
       publishedRevision,
       standing,
       publishedSchemas: schemasOf(text),
-    };
+    });
   const isSame = now === text || haveSameRules(now, text);
-  if (isSame && now !== text) {
-    await database.write([
-      { sql: "update feeds set schemas = ?2 where log = ?1 and schemas = ?3", args: [log.id, now, text] },
-    ]);
-  }
   const publishedSchemas = isSame ? null : schemasOf(text);
-  return { revision: publishedRevision, publishedRevision, standing, publishedSchemas };
+  const contract: Contract = { revision: publishedRevision, publishedRevision, standing, publishedSchemas };
+  if (!isSame || now === text) return unwritten(contract);
+  const sql = "update feeds set schemas = ?2 where log = ?1 and schemas = ?3";
+  return { statements: [{ sql, args: [log.id, now, text] }], written: () => contract };
 }
 
 /**

@@ -76,6 +76,11 @@ describe.skipIf(!hasSqld)("a worker with 20 feeds", () => {
     return { text, calls };
   }
 
+  test("the first request of an isolate makes few calls, whether the feeds are new or known", async () => {
+    expect((await countedAnswer(isolate(), "/events")).calls).toBeLessThan(MOST_CALLS / 2);
+    expect((await countedAnswer(isolate(), "/events")).calls).toBeLessThan(MOST_CALLS / 3);
+  });
+
   test("answers about all feeds make the same few calls for 20 feeds that lag and have consumers as for one", async () => {
     const worker = isolate();
     const events = [{ type: "Noted", data: { n: 1 } }];

@@ -1,24 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { residentMb } from "../bench/cpu.ts";
-import { cleanUp, emptyFolder, launch, run, serve } from "../cli/support.ts";
+import { cleanUp, emptyFolder, launch, serve } from "../cli/support.ts";
+import { buildBinary } from "../support/built-binary.ts";
 
 cleanUp();
 
 const ROOT = join(import.meta.dir, "../..");
 const SIZING = readFileSync(join(ROOT, "src/docs/operate/sizing.md"), "utf8");
-const built = mkdtempSync(join(tmpdir(), "kilde-budgets-"));
-const program = [join(built, "kilde")];
-
-beforeAll(async () => {
-  const build = [process.execPath, "src/build/build.ts", "--binary", "--outdir", built];
-  expect((await run([], { cwd: ROOT, program: build })).exitCode).toBe(0);
-}, 120_000);
-
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+const { program } = buildBinary();
 
 /** The number that the page for operators states; the page and the tests cannot disagree. */
 function stated(pattern: RegExp): number {

@@ -47,7 +47,7 @@ export interface StoreOverview {
   readonly feeds: Readonly<
     Record<"building" | "live" | "halted" | "rebuilding" | "retiring" | "superseded", number>
   >;
-  /** Consumers by state. A silent consumer that never committed does not count. */
+  /** Consumers by state. A silent consumer that neither committed nor has an objective does not count. */
   readonly consumers: Readonly<Record<"keeps-up" | "late" | "blocked" | "silent", number>>;
   /** Subscriptions by state, and their blocked subjects. */
   readonly subscriptions: Readonly<Record<"delivering" | "failing" | "paused" | "blockedSubjects", number>>;

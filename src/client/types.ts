@@ -189,7 +189,7 @@ export interface ConsumerInfo {
   readonly consumer: string;
   /**
    * `silent`: no request for 5 minutes; `blocked`: it reported blocked subjects; `late`: it lacks an event that is
-   * older than a minute.
+   * older than a minute. Where it has an objective, its alarms decide: `silent` or `late` while one is open.
    */
   readonly state: "keeps-up" | "late" | "blocked" | "silent";
   /** Position it committed, and position up to which it was sent events; null: never. */

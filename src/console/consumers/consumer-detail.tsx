@@ -22,9 +22,9 @@ export interface ConsumerDetailProps {
 /** The next step for each state that needs one. */
 const NEXT_STEPS: Readonly<Record<ConsumerInfo["state"], string | null>> = {
   "keeps-up": null,
-  late: "It lacks an event that is older than a minute. If its lag grows, it processes events more slowly than they are recorded.",
+  late: "It lacks an event that is older than a minute, or than its objective allows. If its lag grows, it processes events more slowly than they are recorded.",
   silent:
-    "It has sent no request for five minutes. Start it again; forget it if it will not return, so that it keeps no version of a feed in use.",
+    "It has sent no request for five minutes, or for longer than its objective allows. Start it again; forget it if it will not return, so that it keeps no version of a feed in use.",
   blocked:
     "It could not process some events, and continues with other subjects. It tries them again after you have removed the cause.",
 };

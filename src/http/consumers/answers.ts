@@ -14,7 +14,7 @@ const consumer = z
       .openapi({ description: "Position up to which it was sent everything, when it last read the log" }),
     state: z.enum(CONSUMER_STATES).openapi({
       description:
-        "silent: not seen for 5 minutes; blocked: it reported blocked subjects; late: it lacks an event that is older than a minute",
+        "silent: not seen for 5 minutes; blocked: it reported blocked subjects; late: it lacks an event that is older than a minute. Where it has an objective, its alarms decide: silent or late while one is open",
     }),
     lag: z.object({ events: z.int(), seconds: z.number() }).openapi({
       description:

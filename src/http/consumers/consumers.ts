@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 
+import { readConsumerAlarms } from "../../administration/objectives/consumer-alarms.ts";
 import { recordConsumerRewind, recordForgottenConsumer } from "../../administration/consumer-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
@@ -31,10 +32,18 @@ const BODY_DEPTH = 2;
 
 const FRESH = { "Cache-Control": "no-cache" };
 
+type StateOf = (consumer: ConsumerRecord) => ConsumerState;
+
+/** Returns a function that gives the current state of consumers of a log. `name`: only of this one. */
+async function readStates({ database, clock }: AppDeps, log: LogReader, name?: string): Promise<StateOf> {
+  const alarmsOf = await readConsumerAlarms(database, name);
+  return (consumer) => stateOfConsumer(consumer, clock.now(), alarmsOf(log.name, consumer.name));
+}
+
 /** Adds `active`: the consumer read within the window in which its feed cannot be retired. */
-function entryOf(consumer: ConsumerRecord, { limits, clock }: AppDeps) {
+function entryOf(consumer: ConsumerRecord, stateOf: StateOf, { limits, clock }: AppDeps) {
   const { name, committed, sent, lag, blocked, failure, since, seen } = consumer;
-  const state = stateOfConsumer(consumer, clock.now());
+  const state = stateOf(consumer);
   const active = clock.now() - Date.parse(seen) < limits.consumerSeconds * 1_000;
   return { consumer: name, state, committed, sent, lag, blocked, failure, active, since, seen };
 }
@@ -44,12 +53,11 @@ async function listInStates(
   { database, clock }: AppDeps,
   { address }: LogReader,
   { limit, ...query }: ConsumersQuery,
-  states: readonly ConsumerState[],
+  isInState: (consumer: ConsumerRecord) => boolean,
 ): Promise<ConsumerRecord[]> {
   const found: ConsumerRecord[] = [];
   for await (const page of consumerPages({ database, clock }, address, query)) {
-    const nowMs = clock.now();
-    found.push(...page.filter((consumer) => states.includes(stateOfConsumer(consumer, nowMs))));
+    found.push(...page.filter(isInState));
     if (found.length >= limit) break;
   }
   return found.slice(0, limit);
@@ -62,26 +70,29 @@ export async function getConsumers(c: Context, deps: AppDeps, log: LogReader): P
   await deps.activity.flush();
   return listAnswer(c, deps, limit, async () => {
     const page = { prefix, cursor, limit };
+    const stateOf = await readStates(deps, log);
     const { found, identity } = await withIdentity(log, () =>
       state === undefined
         ? listConsumers(deps.database, log.address, page, deps.clock.now())
-        : listInStates(deps, log, page, state),
+        : listInStates(deps, log, page, (consumer) => state.includes(stateOf(consumer))),
     );
     const links = [`<${hereWith(c, deps, {})}>; rel="self"`];
     const last = found.at(-1);
     if (found.length === limit && last !== undefined)
       links.push(`<${hereWith(c, deps, { cursor: last.name })}>; rel="next"`);
-    const body = { consumers: found.map((consumer) => entryOf(consumer, deps)) };
+    const body = { consumers: found.map((consumer) => entryOf(consumer, stateOf, deps)) };
     return { body, headers: { Link: links.join(", "), ...logHeaders(identity) } };
   });
 }
 
 async function answer(c: Context, deps: AppDeps, log: LogReader, name: string): Promise<Response> {
-  const { found, identity } = await withIdentity(log, () =>
-    findConsumer(deps.database, log.address, name, deps.clock.now()),
-  );
+  const { database, clock } = deps;
+  const [{ found, identity }, stateOf] = await Promise.all([
+    withIdentity(log, () => findConsumer(database, log.address, name, clock.now())),
+    readStates(deps, log, name),
+  ]);
   if (found === null) throw unknownConsumer(log, name);
-  return c.json(entryOf(found, deps), 200, { ...FRESH, ...logHeaders(identity) });
+  return c.json(entryOf(found, stateOf, deps), 200, { ...FRESH, ...logHeaders(identity) });
 }
 
 function unknownConsumer(log: LogReader, name: string): KildeError {

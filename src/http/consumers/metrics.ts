@@ -1,3 +1,4 @@
+import { readConsumerAlarms } from "../../administration/objectives/consumer-alarms.ts";
 import { consumerPagesOfLogs } from "../../log/consumers/consumer-pages.ts";
 import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
 import type { LogAddress } from "../../log/keys.ts";
@@ -47,6 +48,7 @@ export function consumerGauges(gauge: GaugeOf) {
     { database, clock }: AppDeps,
     logs: readonly LogAddress[],
   ): Promise<void> => {
+    const alarmsOf = await readConsumerAlarms(database);
     const pathOf = new Map(logs.map(({ id, name }) => [id, name]));
     for await (const page of consumerPagesOfLogs({ database, clock })) {
       const nowMs = clock.now();
@@ -54,7 +56,7 @@ export function consumerGauges(gauge: GaugeOf) {
         const source = pathOf.get(log);
         if (source === undefined) continue;
         const labels = { ...own, consumer: consumer.name, source };
-        const state = stateOfConsumer(consumer, nowMs);
+        const state = stateOfConsumer(consumer, nowMs, alarmsOf(source, consumer.name));
         for (const { each, value } of gauges) each.set(labels, value(consumer));
         for (const name of CONSUMER_STATES)
           stateGauge.set({ ...labels, state: name }, name === state ? 1 : 0);

@@ -1,3 +1,4 @@
+import type { ConsumerAlarms } from "../../administration/objectives/consumer-alarms.ts";
 import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
 
 export const CONSUMER_STATES = ["keeps-up", "late", "blocked", "silent"] as const;
@@ -5,29 +6,24 @@ export const CONSUMER_STATES = ["keeps-up", "late", "blocked", "silent"] as cons
 export type ConsumerState = (typeof CONSUMER_STATES)[number];
 
 /**
- * A consumer is silent after this time without a read or report. Consumers that follow, poll or report do so every
- * minute.
+ * A consumer without an objective is silent after this time without a read or report. Consumers that follow, poll or report
+ * do so every minute.
  */
 const SILENT_MS = 5 * 60_000;
 
-/** A consumer that lacks an event of this age is late. */
+/** A consumer without an objective that lacks an event of this age is late. */
 const LATE_SECONDS = 60;
 
-/** The limits of an objective that a consumer has; null: none. */
-export interface ConsumerLimits {
-  readonly lagSeconds: number | null;
-  readonly silentSeconds: number | null;
-}
-
-/** Returns the first state that applies. `limits` replace those that all consumers have. */
+/**
+ * Returns the first state that applies. Of a consumer with an objective, the alarms decide: it is late or silent from the entry
+ * of the alarm to that of its end.
+ */
 export function stateOfConsumer(
   { seen, blocked, lag }: ConsumerRecord,
   nowMs: number,
-  limits: ConsumerLimits = { lagSeconds: null, silentSeconds: null },
+  { late, silent }: ConsumerAlarms,
 ): ConsumerState {
-  const { lagSeconds, silentSeconds } = limits;
-  const silentMs = silentSeconds === null ? SILENT_MS : silentSeconds * 1_000;
-  if (nowMs - Date.parse(seen) > silentMs) return "silent";
+  if (silent ?? nowMs - Date.parse(seen) > SILENT_MS) return "silent";
   if (blocked > 0) return "blocked";
-  return lag.seconds > (lagSeconds ?? LATE_SECONDS) ? "late" : "keeps-up";
+  return (late ?? lag.seconds > LATE_SECONDS) ? "late" : "keeps-up";
 }

@@ -63,7 +63,7 @@ const overview = z
       .openapi({ description: "Feeds that the sender may read or manage, by status" }),
     consumers: z.object({ "keeps-up": count, late: count, blocked: count, silent: count }).openapi({
       description:
-        "Consumers of the logs that the sender may manage, by state. A silent consumer that never committed does not count",
+        "Consumers of the logs that the sender may manage, by state. A silent consumer that neither committed nor has an objective does not count",
     }),
     subscriptions: z
       .object({ delivering: count, failing: count, paused: count, blockedSubjects: count })

@@ -1,12 +1,18 @@
-import { type AlarmState, readAlarmStates } from "../../administration/objectives/alarm-state.ts";
-import { readObjectives, type StoredObjective } from "../../administration/objectives/stored-objectives.ts";
+import {
+  type AlarmsOfConsumer,
+  readConsumerAlarms,
+} from "../../administration/objectives/consumer-alarms.ts";
+import {
+  type MissedObjective,
+  readMissedObjectives,
+} from "../../administration/objectives/missed-objectives.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import { consumerPagesOfLogs } from "../../log/consumers/consumer-pages.ts";
 import type { ConsumerRecord } from "../../log/consumers/consumers.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import { listHealth, type SubscriptionHealth } from "../../webhooks/subscriptions/health.ts";
-import { type ConsumerLimits, type ConsumerState, stateOfConsumer } from "../consumers/state.ts";
+import { type ConsumerState, stateOfConsumer } from "../consumers/state.ts";
 import type { AppDeps } from "../deps.ts";
 
 /** A consumer that does not keep up. */
@@ -39,16 +45,6 @@ export interface OverviewFacts {
   readonly missed: readonly MissedObjective[];
 }
 
-/** An objective that a consumer, feed or subscription misses. */
-export interface MissedObjective extends Pick<
-  AlarmState,
-  "kind" | "name" | "resource" | "measure" | "since"
-> {
-  /** Of the value that is measured. */
-  readonly limitSeconds: number;
-  readonly contact: string | null;
-}
-
 /** Consumers of one log that are remembered because they do not keep up. */
 const MOST_TROUBLED = 100;
 
@@ -59,34 +55,26 @@ const SUBSCRIPTIONS_PAGE = 500;
 interface ConsumerCount extends LogConsumers {
   readonly counts: Record<ConsumerState, number>;
   readonly troubled: TroubledConsumer[];
-  /** The limits that teams stated for consumers, by name. */
-  readonly limits: ReadonlyMap<string, ConsumerLimits>;
 }
 
-function countOf({ name: log }: LogAddress, objectives: readonly StoredObjective[]): ConsumerCount {
-  const stated = objectives.filter((one) => one.kind === "consumer" && (one.log ?? log) === log);
-  return {
-    log,
-    counts: { "keeps-up": 0, late: 0, blocked: 0, silent: 0 },
-    troubled: [],
-    limits: new Map(stated.map((one) => [one.name, one])),
-  };
+function countOf({ name: log }: LogAddress): ConsumerCount {
+  return { log, counts: { "keeps-up": 0, late: 0, blocked: 0, silent: 0 }, troubled: [] };
 }
 
 function countConsumer(
-  { counts, troubled, limits: limitsOf }: ConsumerCount,
+  { log, counts, troubled }: ConsumerCount,
   consumer: ConsumerRecord,
+  alarmsOf: AlarmsOfConsumer,
   nowMs: number,
 ): void {
-  const limits = limitsOf.get(consumer.name);
-  const state = stateOfConsumer(consumer, nowMs, limits);
-  // Anyone who reads can choose a name: only a consumer that commits is missed when it is silent.
-  if (state === "silent" && consumer.committed === null) return;
+  const alarms = alarmsOf(log, consumer.name);
+  const state = stateOfConsumer(consumer, nowMs, alarms);
+  // Anyone who reads can choose a name: one that neither commits nor has an objective is not missed when it is silent.
+  if (state === "silent" && consumer.committed === null && alarms.silent === null) return;
   counts[state] += 1;
   if (state === "keeps-up" || troubled.length === MOST_TROUBLED) return;
   // It misses its objective, which is a problem of its own.
-  if (state === "late" && typeof limits?.lagSeconds === "number") return;
-  if (state === "silent" && typeof limits?.silentSeconds === "number") return;
+  if (state !== "blocked" && alarms[state] !== null) return;
   const { name, seen, blocked, failure, lag } = consumer;
   troubled.push({ name, seen, blocked, failure, lag, state });
 }
@@ -95,7 +83,7 @@ function countConsumer(
 async function consumersOf(
   { database, clock }: AppDeps,
   logs: readonly LogAddress[],
-  objectives: readonly StoredObjective[],
+  alarmsOf: AlarmsOfConsumer,
 ): Promise<LogConsumers[]> {
   const shown = new Map(logs.map((log) => [log.id, log]));
   const counted = new Map<number, ConsumerCount>();
@@ -104,9 +92,9 @@ async function consumersOf(
     for (const { log: id, consumer } of page) {
       const log = shown.get(id);
       if (log === undefined) continue;
-      const count = counted.get(id) ?? countOf(log, objectives);
+      const count = counted.get(id) ?? countOf(log);
       counted.set(id, count);
-      countConsumer(count, consumer, nowMs);
+      countConsumer(count, consumer, alarmsOf, nowMs);
     }
   }
   return logs.flatMap(({ id }) => counted.get(id) ?? []);
@@ -123,19 +111,6 @@ async function allHealth({ database, clock }: AppDeps): Promise<readonly Subscri
   return all;
 }
 
-/** Returns the missed ones of objectives, with their limits. */
-function missedObjectives(
-  states: readonly AlarmState[],
-  objectives: readonly StoredObjective[],
-): MissedObjective[] {
-  return states.flatMap(({ kind, name, resource, measure, since, missed, contact }) => {
-    const stated = objectives.find((one) => one.kind === kind && one.name === name);
-    const limitSeconds = measure === "lag" ? stated?.lagSeconds : stated?.silentSeconds;
-    if (!missed || typeof limitSeconds !== "number") return [];
-    return [{ kind, name, resource, measure, since, limitSeconds, contact }];
-  });
-}
-
 /** Reads the state of a store. */
 export async function readFacts(deps: AppDeps): Promise<OverviewFacts> {
   const { reader, operations, clock, database } = deps;
@@ -147,10 +122,10 @@ export async function readFacts(deps: AppDeps): Promise<OverviewFacts> {
     return state === undefined ? [] : [{ open, state }];
   });
   const feeds = opened.map(({ open, state }) => ({ feed: open.feed, state }));
-  const objectives = await readObjectives(database);
-  const missed = missedObjectives(await readAlarmStates(database), objectives);
+  const missed = await readMissedObjectives(database);
+  const alarmsOf = await readConsumerAlarms(database);
   const readers = [reader, await operations.reader(), ...opened.map(({ open }) => open.reader)];
   const logs = readers.map(({ address }) => address);
-  const consumers = await consumersOf(deps, logs, objectives);
+  const consumers = await consumersOf(deps, logs, alarmsOf);
   return { readMs, head, feeds, consumers, subscriptions: await allHealth(deps), missed };
 }

@@ -1,5 +1,5 @@
 import { absentConsumer } from "../../administration/objectives/absent-consumer.ts";
-import type { MissedObjective } from "./facts.ts";
+import type { MissedObjective } from "../../administration/objectives/missed-objectives.ts";
 import type { OverviewProblem } from "./problems.ts";
 
 /** The path of the log that a consumer reads; null: it has read none. */

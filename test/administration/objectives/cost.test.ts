@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
+import { SELECT_CONSUMER_ALARMS } from "../../../src/administration/objectives/consumer-alarms.ts";
 import { RESTART_SILENCE } from "../../../src/administration/objectives/restart-silence.ts";
 import { MEASURE_FEEDS } from "../../../src/feeds/lifecycle/measured-feeds.ts";
 import { registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
@@ -103,6 +104,8 @@ test("a store without objectives is read twice, and not written to", async () =>
 test("the queries that measure search by key, and scan nothing but the stated objectives", async () => {
   for (const { sql, args } of [
     { sql: MEASURE_CONSUMERS, args: ['["a"]', '[["/events","a"]]'] },
+    { sql: SELECT_CONSUMER_ALARMS.all, args: [] },
+    { sql: SELECT_CONSUMER_ALARMS.one, args: ["a"] },
     { sql: RESTART_SILENCE, args: [0, "/events", "2026", null] },
     { sql: FIND_RETIRED_LOGS, args: ['["/events"]'] },
     { sql: MEASURE_FEEDS, args: ["[[1, 0]]"] },

@@ -13,6 +13,7 @@ import type { Feeds } from "../feeds/feeds.ts";
 import type { JobFailure } from "../jobs/loop.ts";
 import type { Database } from "../storage/database.ts";
 import type { RecentHeads } from "../log/follow/recent-heads.ts";
+import type { CorrelationIndexing } from "../log/read/correlations.ts";
 import type { LogReader } from "../log/read/reader.ts";
 import type { ActivityRecorder } from "../log/consumers/activity.ts";
 import type { LogWriter } from "../log/append/writer.ts";
@@ -48,8 +49,7 @@ export interface AppDeps {
   readonly feeds: Feeds;
   /** For queries about consumers and the state of the store. */
   readonly database: Database;
-  /** Whether the correlations of events are indexed. */
-  readonly correlations: boolean;
+  readonly correlations: CorrelationIndexing;
   readonly activity: ActivityRecorder;
   /** Counts what this process does for the store. */
   readonly measures: StoreMeasures;

@@ -22,7 +22,7 @@ import type { Job } from "../jobs/job.ts";
 import type { JobFailure, LoopOptions, RunningJob } from "../jobs/loop.ts";
 import { type LogNotice, type LogWriter, openLogWriter } from "../log/append/writer.ts";
 import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
-import { CORRELATIONS_BACKOFF, correlationsJob } from "../log/read/correlations.ts";
+import { type CorrelationIndexing, CORRELATIONS_BACKOFF, correlationsJob } from "../log/read/correlations.ts";
 import { consumerLagJob, LAG_BACKOFF } from "../log/consumers/lag-history.ts";
 import { SWEEP_BACKOFF, sweepJob } from "../log/erase/sweeper.ts";
 import type { HeadWatch } from "../log/follow/head-watch.ts";
@@ -90,8 +90,7 @@ export interface Platform {
   readonly access: Pick<AccessDeps, "digest" | "issuers" | "oidc" | "memory" | "inBackground">;
   /** Counts denials. Default: begins without any. */
   readonly denials?: DenialMemory;
-  /** Whether to index the correlations of events. */
-  readonly correlations: boolean;
+  readonly correlations: CorrelationIndexing;
   /** Counts what the process does for the store. */
   readonly measures: StoreMeasures;
   /** The objectives of the store; null: those that other processes state. */
@@ -116,7 +115,7 @@ export interface ComposedStore extends StoreParts {
   /** The failed attempts to delete truncated and erased events; null: the last attempt succeeded. */
   readonly sweepFailure: () => JobFailure | null;
   readonly delivery: DeliveryPort;
-  readonly correlations: boolean;
+  readonly correlations: CorrelationIndexing;
   readonly digest: Digest;
   /** Finishes background work and writes, and ends followers. */
   close(): Promise<void>;
@@ -141,7 +140,7 @@ function startTimedJobs(
     startJob("lag", consumerLagJob(deps), LAG_BACKOFF),
     startJob("alarm", storeObjectivesJob({ ...deps, stated }, registered), OBJECTIVES_BACKOFF),
   ];
-  if (correlations) jobs.push(startJob("correlate", correlationsJob(deps), CORRELATIONS_BACKOFF));
+  if (correlations !== "off") jobs.push(startJob("correlate", correlationsJob(deps), CORRELATIONS_BACKOFF));
   return jobs;
 }
 

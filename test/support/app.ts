@@ -163,7 +163,7 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
   } = options;
   const store = composeTestStore(deps, registered, {
     reading: options.replica === undefined ? undefined : { ...deps, database: options.replica },
-    correlations: options.correlations ?? false,
+    correlations: options.correlations === true ? "in-background" : "off",
     isShared: options.isShared ?? false,
     openDelivery: (onChange) => createDeliveryPort({ secretKeys, egressAllow }, onChange),
     startBackground: () => ({ ...NO_BACKGROUND, changed }),

@@ -31,7 +31,7 @@ export function composeTestStore(
         memory: createAccessMemory(),
         inBackground: false,
       },
-      correlations: false,
+      correlations: "off",
       objectives: null,
       isShared: false,
       measures: createStoreMeasures(),

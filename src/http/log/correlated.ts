@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 
 import { KildeError } from "../../core/errors.ts";
-import { correlationProgress, readCorrelated } from "../../log/read/correlations.ts";
+import { correlationProgress, indexBeforeRead, readCorrelated } from "../../log/read/correlations.ts";
 import type { AppDeps } from "../deps.ts";
 import { validQuery } from "./pages.ts";
 
@@ -11,7 +11,9 @@ const DEFAULT_EVENTS = 100;
 /** `GET /events/correlated` */
 export async function getCorrelated(c: Context, deps: AppDeps): Promise<Response> {
   const { id, after = 0, limit = DEFAULT_EVENTS } = validQuery(c, deps.schemas.correlatedQuery);
-  if (!deps.correlations) throw new KildeError("correlations-off", "The store does not index correlations");
+  if (deps.correlations === "off")
+    throw new KildeError("correlations-off", "The store does not index correlations");
+  if (deps.correlations === "before-reads") await indexBeforeRead(deps);
   // Before the events: an event that is indexed in between is in the answer, or after `next`.
   const { head, indexed } = await correlationProgress(deps.database);
   const query = { correlation: id, after, limit, mostBytes: deps.limits.pageBytes };

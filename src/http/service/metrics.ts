@@ -135,7 +135,7 @@ function storeGauges(gauge: GaugeOf) {
         replicaHead.set(labels, replicated);
       }
     }
-    if (deps.correlations) {
+    if (deps.correlations !== "off") {
       const progress = await correlationProgress(database);
       correlationsLag ??= gauge(...CORRELATIONS_LAG);
       correlationsLag.set(labels, progress.head - progress.indexed);

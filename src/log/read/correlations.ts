@@ -11,8 +11,14 @@ import { eventText, renderingArgs } from "./render.ts";
  * so that an append does no work for it. A trigger deletes an entry with its event.
  */
 
-/** Events that one write of the job examines: few enough that appends hardly wait. */
+/** When correlations are indexed: a worker, which runs the job on its schedule, also indexes new events before it reads some. */
+export type CorrelationIndexing = "off" | "in-background" | "before-reads";
+
+/** Events that one write examines: few enough that appends hardly wait. */
 const STEP_EVENTS = 500;
+
+/** Writes before one read. The job indexes the rest of a longer backlog, such as that of a store which has just begun to index. */
+const STEPS_BEFORE_READ = 4;
 
 /** Longest correlation id that is indexed, in characters. */
 export const MOST_CORRELATION_LENGTH = 1_024;
@@ -55,7 +61,10 @@ export async function correlationProgress(database: Database): Promise<Correlati
 }
 
 /** Indexes a few events; returns whether some are left. */
-async function indexStep({ database, writer }: CorrelationsDeps): Promise<boolean> {
+async function indexStep({
+  database,
+  writer,
+}: Pick<CorrelationsDeps, "database" | "writer">): Promise<boolean> {
   const { head, indexed } = await correlationProgress(database);
   if (indexed >= head) return false;
   const upTo = Math.min(head, indexed + STEP_EVENTS);
@@ -82,6 +91,11 @@ export function correlationsJob(deps: CorrelationsDeps): Job {
       return isMore ? "progressed" : { until: (until) => deps.clock.sleep(LOOK_MS, until) };
     },
   };
+}
+
+/** Indexes new events where no job runs beside requests, so that a read finds them. */
+export async function indexBeforeRead(deps: Pick<CorrelationsDeps, "database" | "writer">): Promise<void> {
+  for (let step = 1; step <= STEPS_BEFORE_READ && (await indexStep(deps)); step += 1);
 }
 
 export interface CorrelatedQuery {

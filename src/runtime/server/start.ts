@@ -168,7 +168,7 @@ function serverPlatform(
       memory: createAccessMemory(),
       inBackground: true,
     },
-    correlations: settings.correlations,
+    correlations: settings.correlations ? "in-background" : "off",
     objectives: objectivesOf(settings.objectives),
     isShared: settings.databaseUrl !== ":memory:",
     startJob: (kind, job, backoff) =>

@@ -111,7 +111,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
         inBackground: false,
       },
       denials: store.denials,
-      correlations: settings.correlations,
+      correlations: settings.correlations ? "before-reads" : "off",
       measures: UNMEASURED,
       objectives: objectivesOf(settings.objectives),
       isShared: true,

@@ -39,6 +39,7 @@ effect(() => {
   shareChanges({
     source: changeSourceOf(url),
     live,
+    page: document,
     name: `kilde-changes${basePath}`,
     signal: controller.signal,
     onError: (error) => session.note(error),

@@ -1,19 +1,30 @@
+import { onAbort } from "../../core/on-abort.ts";
 import type { StoreChanges } from "../../client/store-types.ts";
 import type { ChangeSource } from "./change-source.ts";
 import type { FedLive, LiveStatus } from "./live.ts";
+import { waitForLock } from "./tab-lock.ts";
 
 /** A message between the tabs of a browser. */
 type TabMessage =
   | { readonly kind: "changes"; readonly changes: StoreChanges }
-  | { readonly kind: "status"; readonly status: LiveStatus }
+  | { readonly kind: "status"; readonly status: LiveStatus; readonly isHidden: boolean }
   /** A connection was opened: changes before it may have been missed. */
   | { readonly kind: "opened" }
   /** A new tab asks for the status. */
   | { readonly kind: "hello" };
 
+/** The parts of a document that concern whether the user sees its tab. */
+interface TabPage {
+  readonly hidden: boolean;
+  addEventListener(type: "visibilitychange", listener: () => void): void;
+  removeEventListener(type: "visibilitychange", listener: () => void): void;
+}
+
 export interface SharedChangesOptions {
   readonly source: ChangeSource;
   readonly live: FedLive;
+  /** The document of this tab. */
+  readonly page: TabPage;
   /** Name that only tabs of this store have. */
   readonly name: string;
   readonly signal: AbortSignal;
@@ -24,6 +35,8 @@ export interface SharedChangesOptions {
 /** The channel to the other tabs. */
 interface Tabs {
   send(message: TabMessage): void;
+  /** Sends the status of the connection, and whether this tab is hidden. */
+  sendStatus(): void;
 }
 
 /** Follows the changes for all tabs, until the signal aborts. */
@@ -31,7 +44,7 @@ async function lead({ source, live, signal, onError }: SharedChangesOptions, tab
   const setStatus = (status: LiveStatus): void => {
     if (live.status.peek() === status) return;
     live.setStatus(status);
-    tabs.send({ kind: "status", status });
+    tabs.sendStatus();
   };
   const onOpen = (): void => {
     setStatus("live");
@@ -53,38 +66,71 @@ async function lead({ source, live, signal, onError }: SharedChangesOptions, tab
 /**
  * Feeds `live` from one connection that all tabs of a browser share: browsers allow six connections to a host. One tab holds
  * a lock and follows the changes; when it is closed, another one gets the lock.
+ *
+ * Browsers delay the timers of a hidden tab, so that it would try a lost connection again up to a minute late. A tab that is
+ * shown therefore takes the lock from it, or tries again at once if it holds the lock itself.
  */
 export function shareChanges(options: SharedChangesOptions): void {
-  const { live, name, signal } = options;
+  const { live, page, name, signal } = options;
   const channel = new BroadcastChannel(name);
   live.setStatus("connecting");
-  signal.addEventListener("abort", () => channel.close());
-  let isLeader = false;
+  const isOffline = (): boolean => live.status.peek() === "offline";
   const tabs: Tabs = {
     send(message) {
       if (!signal.aborted) channel.postMessage(message);
     },
+    sendStatus() {
+      tabs.send({ kind: "status", status: live.status.peek(), isHidden: page.hidden });
+    },
   };
-  channel.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => {
-    if (data.kind === "changes") live.apply(data.changes);
-    else if (data.kind === "status") live.setStatus(data.status);
-    else if (data.kind === "opened") {
-      // A tab that was opened without a leader has no status yet, and the status of a new leader may be the same as before.
-      live.setStatus("live");
-      live.changeAll();
-    } else if (isLeader) tabs.send({ kind: "status", status: live.status.peek() });
-  });
-  const run = (): Promise<void> => {
-    isLeader = true;
-    return lead(options, tabs);
+
+  /** Ends the attempt of this tab to follow the changes, so that the next one begins; null: another tab leads. */
+  let attempt: AbortController | null = null;
+  const work = async (held: AbortSignal): Promise<void> => {
+    let current: AbortController;
+    do {
+      current = new AbortController();
+      attempt = current;
+      const forget = onAbort(held, () => current.abort());
+      if (isOffline()) tabs.sendStatus();
+      await lead({ ...options, signal: current.signal }, tabs);
+      forget();
+    } while (current.signal.aborted && !held.aborted);
+    if (attempt === current) attempt = null;
   };
   // Pages that were loaded without TLS from another machine have no locks: each follows the changes alone.
   const { locks } = navigator as { readonly locks?: LockManager };
-  if (locks === undefined) {
-    void run();
-    return;
-  }
-  tabs.send({ kind: "hello" });
-  // An abort rejects the request of a tab that still waits for the lock.
-  locks.request(name, { signal }, run).catch(() => {});
+  if (locks === undefined) void work(signal);
+  else tabs.send({ kind: "hello" });
+  const lock = locks === undefined ? null : waitForLock({ locks, name, signal, work });
+
+  let isLeaderHidden = false;
+  const takeOver = (): void => {
+    if (attempt !== null || page.hidden || !isLeaderHidden || !isOffline()) return;
+    isLeaderHidden = false;
+    lock?.take();
+  };
+  const onVisibility = (): void => {
+    takeOver();
+    if (attempt === null) return;
+    tabs.sendStatus();
+    if (!page.hidden && isOffline()) attempt.abort();
+  };
+  channel.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => {
+    if (data.kind === "changes") live.apply(data.changes);
+    else if (data.kind === "status") {
+      live.setStatus(data.status);
+      isLeaderHidden = data.isHidden;
+      takeOver();
+    } else if (data.kind === "opened") {
+      // A tab that was opened without a leader has no status yet, and the status of a new leader may be the same as before.
+      live.setStatus("live");
+      live.changeAll();
+    } else if (attempt !== null) tabs.sendStatus();
+  });
+  page.addEventListener("visibilitychange", onVisibility);
+  signal.addEventListener("abort", () => {
+    page.removeEventListener("visibilitychange", onVisibility);
+    channel.close();
+  });
 }

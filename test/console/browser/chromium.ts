@@ -82,7 +82,7 @@ export interface TestBrowser {
   /** A page of a browser of its own: no cookies or tabs are shared with others. */
   open(url: string, options?: PageOptions): Promise<Page>;
   /** Another tab of the same browser. */
-  openBeside(page: Page, url: string): Promise<Page>;
+  openBeside(page: Page, url: string, options?: Pick<PageOptions, "expectedFaults">): Promise<Page>;
 }
 
 /**
@@ -122,9 +122,9 @@ export function useBrowser(): TestBrowser {
       if (answer?.ok() !== true) throw new Error(`${url}: ${answer?.status()} ${await answer?.text()}`);
       return page;
     },
-    async openBeside(page, url) {
+    async openBeside(page, url, { expectedFaults } = {}) {
       const tab = await page.context().newPage();
-      watch(tab);
+      watch(tab, expectedFaults);
       await tab.goto(url);
       return tab;
     },

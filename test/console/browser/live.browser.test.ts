@@ -168,6 +168,63 @@ browserTest(
   },
 );
 
+/** Has a page take itself for hidden, or shown. */
+async function setHidden(page: Page, isHidden: boolean): Promise<void> {
+  await page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isHidden);
+}
+
+/** Starts no timers in a hidden page until it is shown: browsers delay them by up to a minute. */
+async function stopTimers(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const { setTimeout } = globalThis;
+    globalThis.setTimeout = (() => 0) as unknown as typeof setTimeout;
+    const resume = (): void => {
+      globalThis.setTimeout = setTimeout;
+    };
+    document.addEventListener("visibilitychange", resume, { once: true, capture: true });
+  });
+}
+
+async function restart(...pages: readonly Page[]): Promise<void> {
+  await server.stop("SIGKILL");
+  for (const page of pages) await status(page, "Connection lost").waitFor();
+  await server.start();
+}
+
+browserTest("a hidden page that lost its connection connects at once when it is shown", async () => {
+  const page = await openStream("hidden-1");
+  await setHidden(page, true);
+  await stopTimers(page);
+  await restart(page);
+  await setHidden(page, false);
+  await status(page, /^Live$/).waitFor();
+  await append("hidden-1", "After");
+  await event(page, "After").waitFor();
+});
+
+browserTest("a tab that is shown takes the lost connection over from one that is hidden", async () => {
+  await eventually(async () => (await followers()) === 0);
+  const leader = await openStream("hidden-2");
+  const shown = await browser.openBeside(leader, leader.url(), { expectedFaults: DOWN });
+  await status(shown, /^Live$/).waitFor();
+  await setHidden(leader, true);
+  await stopTimers(leader);
+  await restart(leader, shown);
+  for (const page of [shown, leader]) await status(page, /^Live$/).waitFor();
+  await append("hidden-2", "After");
+  await event(shown, "After").waitFor();
+  await eventually(async () => (await followers()) === 1);
+
+  await setHidden(leader, false);
+  await shown.close();
+  await eventually(async () => (await followers()) === 1);
+  await append("hidden-2", "SeenByTheFormerLeader");
+  await event(leader, "SeenByTheFormerLeader").waitFor();
+});
+
 /** Requests of a page while something happens. */
 async function requestsDuring(page: Page, action: () => Promise<unknown>): Promise<number> {
   let count = 0;

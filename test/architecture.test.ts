@@ -137,7 +137,7 @@ const READS_WALL_CLOCK = [
   "webhooks/dispatch/subscription-job.ts",
   "webhooks/dispatch/sender.ts",
   // Have a steady clock, which `webhooks/dispatch/subscription-job.ts` makes.
-  "webhooks/endpoint/alarm.ts",
+  "webhooks/endpoint/wake-up.ts",
   "webhooks/dispatch/dispatcher.ts",
   "webhooks/dispatch/last-answers.ts",
   "webhooks/dispatch/event-deliveries.ts",

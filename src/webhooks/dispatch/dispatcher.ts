@@ -3,7 +3,7 @@ import type { LogReader } from "../../log/read/reader.ts";
 import type { Database } from "../../storage/database.ts";
 import { type Lease, LEASE_MS } from "../../storage/lease.ts";
 import type { Send } from "../egress/outgoing.ts";
-import { type Alarm, createAlarm } from "../endpoint/alarm.ts";
+import { type WakeUp, createWakeUp } from "../endpoint/wake-up.ts";
 import type { OpenSecrets } from "../endpoint/request.ts";
 import { type AttemptRecord, createAttempts } from "../subscriptions/attempts.ts";
 import type { EndpointTrouble, SubscriptionRecord } from "../subscriptions/subscription.ts";
@@ -71,7 +71,7 @@ export interface DispatchDeps {
 /** A dispatcher: the parts that it runs, and its state. */
 interface Dispatcher {
   readonly deps: DispatchDeps;
-  readonly alarm: Alarm;
+  readonly wakeUp: WakeUp;
   readonly ending: Ending;
   readonly rereading: Rereading;
   readonly deliveries: PendingDeliveries;
@@ -95,8 +95,8 @@ async function openDispatcher(
 ): Promise<Dispatcher> {
   const { clock, source, signal, turns } = deps;
   const turnEndsMs = clock.now() + (turns?.turnMs ?? Number.POSITIVE_INFINITY);
-  const alarm = createAlarm(clock);
-  const { wake } = alarm;
+  const wakeUp = createWakeUp(clock);
+  const { wake } = wakeUp;
   const ending = createEnding(wake);
   const { fail } = ending;
   const attempts = createAttempts(earlier, subscription.config.keepAttempts ?? 0);
@@ -147,14 +147,14 @@ async function openDispatcher(
     onSaved: createBlockedReport(deps, deliveries.lanes),
     wake,
   });
-  const parts = { alarm, ending, rereading, deliveries, sender, prefetcher, unsaved, saver };
+  const parts = { wakeUp, ending, rereading, deliveries, sender, prefetcher, unsaved, saver };
   return { deps, ...parts, identity, head, turnEndsMs };
 }
 
 /** Takes over a later head; returns for how long no other one is needed, since the shared read waits. */
 function takeHead(dispatcher: Dispatcher, head: number): number {
   dispatcher.head = head;
-  dispatcher.alarm.wake();
+  dispatcher.wakeUp.wake();
   return dispatcher.prefetcher.waitsUntil(head) - dispatcher.deps.clock.now();
 }
 
@@ -173,40 +173,40 @@ async function followCreator({ deps, ending }: Dispatcher): Promise<void> {
 }
 
 /** Ends the turn when nothing can be delivered now, or when it took long enough. */
-function endTurnIfOver({ deps, alarm, ending, turnEndsMs }: Dispatcher, now: number, isIdle: boolean): void {
+function endTurnIfOver({ deps, wakeUp, ending, turnEndsMs }: Dispatcher, now: number, isIdle: boolean): void {
   const isLong = now >= turnEndsMs;
   if (isLong) deps.onProgress();
   if (isLong || isIdle) ending.endFor("turn-over");
-  else alarm.at(turnEndsMs);
+  else wakeUp.at(turnEndsMs);
 }
 
 /** Sends as much as may be sent now. Returns whether requests are in flight, or could be, and need the lease. */
 function sendReady(
-  { alarm, deliveries, sender, saver }: Dispatcher,
+  { wakeUp, deliveries, sender, saver }: Dispatcher,
   now: number,
   nextRequestAt: number,
 ): boolean {
-  if (nextRequestAt > now) alarm.at(nextRequestAt);
+  if (nextRequestAt > now) wakeUp.at(nextRequestAt);
   // A lease that may have expired must be renewed before a request is sent.
   const continueAt = now < saver.leaseUntil() ? sender.sendAll(now) : null;
-  if (continueAt !== null && continueAt > now) alarm.at(continueAt);
+  if (continueAt !== null && continueAt > now) wakeUp.at(continueAt);
   return sender.inFlight() > 0 || (nextRequestAt <= now && deliveries.isReady(now));
 }
 
-/** Does everything that can be done now, and sets the alarm for the rest. */
+/** Does everything that can be done now, and sets the time of the next wake-up for the rest. */
 function step(dispatcher: Dispatcher): void {
-  const { deps, alarm, ending, rereading, deliveries, sender, prefetcher, unsaved, saver } = dispatcher;
+  const { deps, wakeUp, ending, rereading, deliveries, sender, prefetcher, unsaved, saver } = dispatcher;
   if (deps.isClockCorrected()) {
     ending.endFor("changed");
     return;
   }
   const now = deps.clock.now();
-  alarm.at(deliveries.wakeDue(now));
+  wakeUp.at(deliveries.wakeDue(now));
   const rereadAt = rereading.due(now);
-  if (rereadAt !== null) alarm.at(rereadAt);
+  if (rereadAt !== null) wakeUp.at(rereadAt);
   prefetcher.fill(dispatcher.head, now);
   const readAt = prefetcher.waitsUntil(dispatcher.head);
-  if (readAt > now) alarm.at(readAt);
+  if (readAt > now) wakeUp.at(readAt);
   if (deliveries.compose()) markUrgent(unsaved);
   const nextRequestAt = sender.nextRequestAt();
   const isBusy = sendReady(dispatcher, now, nextRequestAt);
@@ -219,14 +219,14 @@ function step(dispatcher: Dispatcher): void {
   }
   if (saveAt === null) return;
   if (saveAt <= now) saver.start();
-  else alarm.at(saveAt);
+  else wakeUp.at(saveAt);
 }
 
 /** Waits for the requests in flight; leaves behind, or cuts off, those that take too long. */
-async function finishRequests({ deps, alarm, ending, sender, saver }: Dispatcher): Promise<void> {
+async function finishRequests({ deps, wakeUp, ending, sender, saver }: Dispatcher): Promise<void> {
   await awaitLastAnswers({
     clock: deps.clock,
-    alarm,
+    wakeUp,
     sender,
     isTurnOver: ending.reason() === "turn-over",
     isClosing: deps.isClosing,
@@ -240,29 +240,29 @@ async function finishRequests({ deps, alarm, ending, sender, saver }: Dispatcher
 
 /** Runs a dispatcher until there is a reason to end, and its requests are over or left behind. */
 async function run(dispatcher: Dispatcher): Promise<void> {
-  const { deps, alarm, ending, rereading, deliveries, identity } = dispatcher;
+  const { deps, wakeUp, ending, rereading, deliveries, identity } = dispatcher;
   const { signal } = deps;
-  signal.addEventListener("abort", alarm.wake);
+  signal.addEventListener("abort", wakeUp.wake);
   const unlisten = deps.leftBehind.onOver(() => {
     deliveries.onLeftBehindEnded();
-    alarm.wake();
+    wakeUp.wake();
   });
   const onHead = (head: number) => takeHead(dispatcher, head);
   followHead({ ...deps, identity, onHead }, dispatcher.head, ending.closed).catch(ending.fail);
   followCreator(dispatcher).catch(ending.fail);
   try {
     while (ending.reason() === null && !signal.aborted) {
-      alarm.reset();
+      wakeUp.reset();
       step(dispatcher);
-      await alarm.woken();
+      await wakeUp.woken();
     }
     await finishRequests(dispatcher);
   } finally {
     ending.close();
     unlisten();
     rereading.end();
-    alarm.close();
-    signal.removeEventListener("abort", alarm.wake);
+    wakeUp.close();
+    signal.removeEventListener("abort", wakeUp.wake);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import type { Alarm } from "../endpoint/alarm.ts";
+import type { WakeUp } from "../endpoint/wake-up.ts";
 import type { Sender } from "./sender.ts";
 
 /**
@@ -15,7 +15,7 @@ const RENEW_MS = 1_000;
 
 export interface LastAnswersDeps {
   readonly clock: Clock;
-  readonly alarm: Alarm;
+  readonly wakeUp: WakeUp;
   readonly sender: Pick<Sender, "inFlight">;
   readonly isTurnOver: boolean;
   /** Whether the process ends; this may change while the function waits. */
@@ -26,7 +26,7 @@ export interface LastAnswersDeps {
 
 /** Waits until the requests in flight have ended, or have taken too long. */
 export async function awaitLastAnswers(deps: LastAnswersDeps): Promise<void> {
-  const { clock, alarm, sender } = deps;
+  const { clock, wakeUp, sender } = deps;
   const graceMs = (): number => {
     if (deps.isClosing()) return CLOSE_GRACE_MS;
     return deps.isTurnOver ? Number.POSITIVE_INFINITY : CHANGE_GRACE_MS;
@@ -35,7 +35,7 @@ export async function awaitLastAnswers(deps: LastAnswersDeps): Promise<void> {
   let sinceMs = clock.now();
   let renewAt = sinceMs + RENEW_MS;
   while (sender.inFlight() > 0) {
-    alarm.reset();
+    wakeUp.reset();
     const now = clock.now();
     if (graceMs() !== graceIsMs) [graceIsMs, sinceMs] = [graceMs(), now];
     if (now >= sinceMs + graceIsMs) return;
@@ -43,7 +43,7 @@ export async function awaitLastAnswers(deps: LastAnswersDeps): Promise<void> {
       renewAt = now + RENEW_MS;
       deps.renew();
     }
-    alarm.at(Math.min(sinceMs + graceIsMs, renewAt));
-    await alarm.woken();
+    wakeUp.at(Math.min(sinceMs + graceIsMs, renewAt));
+    await wakeUp.woken();
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { deferred } from "../../core/deferred.ts";
 
 /** Waits for a wake-up or for a time, whichever comes first. */
-export interface Alarm {
+export interface WakeUp {
   /** Ends the wait. */
   readonly wake: () => void;
   /** Ends the wait at a time, unless it ends earlier. */
@@ -13,7 +13,7 @@ export interface Alarm {
   close(): void;
 }
 
-export function createAlarm(clock: Clock): Alarm {
+export function createWakeUp(clock: Clock): WakeUp {
   let happened = deferred<void>();
   let timer = new AbortController();
   let armed = Number.POSITIVE_INFINITY;

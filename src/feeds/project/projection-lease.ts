@@ -66,11 +66,12 @@ export function createProjectionLease(
     return tracked && record.traced !== null;
   };
 
-  /** Gives the holder the time to project; no longer when its process ends. */
+  /** Gives another holder the time to project; no longer when its process ends. */
   const waitForHolder = async (signal: AbortSignal) => {
     const last = await lastHolder(database, log.name);
-    const leases = last === null || last.holder === holder ? [] : [last];
-    await sleepUnlessEnded(clock, LEASE_MS / 5, { leases, hasEnded }, signal);
+    // After a failure of storage this process is still the last holder.
+    if (last === null || last.holder === holder) return;
+    await sleepUnlessEnded(clock, LEASE_MS / 5, { leases: [last], hasEnded }, signal);
   };
 
   /**

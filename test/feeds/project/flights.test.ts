@@ -79,6 +79,37 @@ for (const [title, fails] of [
   });
 }
 
+test("a projection that fails to write waits once before it continues, since no other process has its lease", async () => {
+  await app.append("s-1", { type: "A" });
+  let delays = 0;
+  const clock: Clock = {
+    ...systemClock,
+    sleep(ms, signal) {
+      // The delay after a failure, and the time that another holder would get.
+      if (ms !== 1_000) return systemClock.sleep(ms, signal);
+      delays += 1;
+      return systemClock.sleep(20, signal);
+    },
+  };
+  let armed = false;
+  const writer = writerBefore(async () => {
+    if (!armed) return;
+    armed = false;
+    throw new Error("the disk is full");
+  });
+  const { feeds, get, run } = await openProjection({ database, writer }, [plain]);
+  const running = run("one", app.store.reader, clock);
+  const { reader } = get(plain.path);
+  await eventually(async () => (await feeds.state(get(plain.path)))?.status === "live");
+  for (let appended = 2; appended <= 3; appended += 1) {
+    [armed, delays] = [true, 0];
+    await app.append("s-1", { type: "A" });
+    await eventually(async () => (await reader.head()) === appended);
+    expect(delays).toBe(1);
+  }
+  await running.stop();
+});
+
 /** Builds a feed that counts its events, and expects it to be complete after failures. */
 async function expectBuilt(
   writing: (nth: number, write: () => Promise<Written>) => Promise<Written>,

@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 
 import { systemClock } from "../../../src/core/system-clock.ts";
+import type { Database } from "../../../src/storage/database.ts";
 import { openDatabase } from "../../../src/storage/open.ts";
 import { writeFromThread } from "../../../src/storage/writer/threaded-database.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openApp } from "../../support/app.ts";
+import { newDatabase } from "../../support/new-database.ts";
 import { runsOn } from "../../support/tested-on.ts";
 
 runsOn(["file"]);
@@ -49,4 +51,32 @@ test("a server releases the caches and the garbage of the thread that answers on
   await app.close();
   await threaded.close();
   rmSync(folder, { recursive: true });
+});
+
+test("a release that fails in a process without a writer thread is tried again, and stops no later one", async () => {
+  const database = await newDatabase();
+  let [attempts, faults] = [0, 1];
+  const failing: Database = {
+    ...database,
+    release() {
+      attempts += 1;
+      if (faults > 0) {
+        faults -= 1;
+        throw new Error("disk I/O error");
+      }
+      database.release?.();
+    },
+    close: () => {},
+  };
+  const app = await openApp({ database: failing, clock });
+  const events = Array.from({ length: 1_000 }, () => ({ type: "T" }));
+  const load = async () => {
+    for (let appends = 0; appends < 4; appends += 1) await app.append("a", ...events);
+  };
+  await load();
+  await eventually(() => attempts === 2);
+  await load();
+  await eventually(() => attempts === 3);
+  await app.close();
+  database.close();
 });

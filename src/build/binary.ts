@@ -23,13 +23,15 @@ interface Target {
   readonly addon: Addon;
 }
 
-/** The binaries, of which Bun compiles each on any machine. */
+/**
+ * The binaries, of which Bun compiles each on any machine. Bun 1.4.5 signs those for Apple silicon ad hoc, and leaves that for
+ * Intel with the signature of Bun itself, which is invalid: a Mac has to sign it again (`codesign --force --sign -`).
+ */
 export const TARGETS: readonly Target[] = [
   { platform: "linux-x64", bun: "bun-linux-x64", addon: "@libsql/linux-x64-gnu" },
   { platform: "linux-x64-musl", bun: "bun-linux-x64-musl", addon: "@libsql/linux-x64-musl" },
   { platform: "linux-arm64", bun: "bun-linux-arm64", addon: "@libsql/linux-arm64-gnu" },
   { platform: "darwin-arm64", bun: "bun-darwin-arm64", addon: "@libsql/darwin-arm64" },
-  // Embedding the addon breaks the signature: sign the binary again on a Mac (`codesign --force --sign -`).
   { platform: "darwin-x64", bun: "bun-darwin-x64", addon: "@libsql/darwin-x64" },
   { platform: "win32-x64", bun: "bun-windows-x64", addon: "@libsql/win32-x64-msvc" },
 ];
@@ -44,6 +46,13 @@ export function thisMachine(): Target {
     );
   }
   return target;
+}
+
+/** The target of a platform, by the name that a user typed. */
+export function targetOf(name: string): Target {
+  const target = TARGETS.find(({ platform }) => platform === name);
+  if (target !== undefined) return target;
+  throw new Error(`There is no target ${name}, only ${TARGETS.map(({ platform }) => platform).join(", ")}.`);
 }
 
 /** The addon's file: the installed one for this machine, one from npm for other targets. */

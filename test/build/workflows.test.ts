@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dir, "../..");
 const FOLDER = join(ROOT, ".github/workflows");
 
 /** Names that are newer than the linter. */
-const NEWER = /label "ubuntu-24\.04(-arm)?" is unknown|unknown permission scope "attestations"/;
+const NEWER = /label "(ubuntu-24\.04(-arm)?|macos-15)" is unknown|unknown permission scope "attestations"/;
 
 test("workflows: the linter of GitHub's workflows finds no fault", async () => {
   const lint = await createLinter();
@@ -28,6 +28,13 @@ test("workflows: they run scripts that exist here", () => {
     expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
     expect(files.length + [...text.matchAll(/npm run /g)].length).toBeGreaterThan(0);
   }
+});
+
+test("workflows: the token of npm is in the environment of the step that publishes alone", () => {
+  const release = readFileSync(join(FOLDER, "release.yml"), "utf8");
+  const withToken = release.split(/^ {6}- /m).filter((step) => step.includes("NPM_TOKEN"));
+  expect(withToken.map((step) => step.split("\n")[0])).toEqual(["run: npm run release:publish"]);
+  expect(release.match(/NPM_TOKEN|NODE_AUTH_TOKEN/g)).toEqual(["NODE_AUTH_TOKEN", "NPM_TOKEN"]);
 });
 
 test("workflows: a tag of another version than that of the packages releases nothing", async () => {

@@ -10,8 +10,8 @@ import { isNewerThanSources } from "./newer-than-sources.ts";
 import { stageKilde, stagePlatform, stageServer } from "./stage-packages.ts";
 
 /**
- * Packs the packages for npm: folders in `dist/npm`, archives in `dist/packages`. It builds before, unless a build is newer
- * than all sources.
+ * Packs the packages for npm: folders in `dist/npm`, archives in `dist/packages`. A build that is older than a
+ * source is made again before.
  *
  * --all: the binaries of all platforms, and not of this one alone; --outdir <folder>, in place of `dist`.
  */
@@ -34,11 +34,13 @@ function builtBinary(id: string): string {
 }
 
 const targets = values.all ? TARGETS : [thisMachine()];
-const isBuilt = targets.every(({ platform }) => isNewerThanSources(ROOT, builtBinary(platform)));
-if (!isBuilt || !isNewerThanSources(ROOT, join(dist, "cjs/package.json"))) {
-  const all = values.all ? ["--all"] : [];
-  await run([process.execPath, "src/build/build.ts", "--outdir", dist, ...all], ROOT);
+const build = (...more: string[]) =>
+  run([process.execPath, "src/build/build.ts", "--outdir", dist, ...more], ROOT);
+const outdated = targets.filter(({ platform }) => !isNewerThanSources(ROOT, builtBinary(platform)));
+if (outdated.length > 0) {
+  await build("--binary", ...(values.all ? outdated.flatMap(({ platform }) => ["--target", platform]) : []));
 }
+if (!isNewerThanSources(ROOT, join(dist, "cjs/package.json"))) await build("--library");
 
 const slug = process.env["GITHUB_REPOSITORY"];
 const folders = [join(dist, "npm/kilde"), join(dist, "npm/server")];

@@ -1,25 +1,34 @@
 import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { version } from "../../../package.json" with { type: "json" };
-import { TARGETS } from "../binary.ts";
+import { TARGETS, thisMachine } from "../binary.ts";
 import { report } from "../report.ts";
 import { run } from "../run.ts";
+import { writeBillOfMaterials } from "./bill-of-materials.ts";
 import { writeChecksums } from "./checksums.ts";
 import { writeNotes } from "./notes.ts";
-import { publishPackages } from "./publish-packages.ts";
 
 /**
  * Makes a release: the binaries of all platforms and the packages for npm, with checksums, a bill of materials (CycloneDX)
- * and notes, in `dist/release`. Then it publishes the packages, unless `--dry-run` is stated.
+ * and notes, in `dist/release`. `publish.ts` publishes it.
+ *
+ * --dry-run: prints then how; --this-platform: no other binaries than that of this machine; --outdir <folder>, in place of
+ * `dist`.
  */
 
 const ROOT = join(import.meta.dir, "../../..");
-const DIST = join(ROOT, "dist");
-const RELEASE = join(DIST, "release");
 
-const { values } = parseArgs({ options: { "dry-run": { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: {
+    "dry-run": { type: "boolean", default: false },
+    "this-platform": { type: "boolean", default: false },
+    outdir: { type: "string", default: join(ROOT, "dist") },
+  },
+});
+const dist = resolve(values.outdir);
+const release = join(dist, "release");
 
 const { GITHUB_REF_TYPE: refType, GITHUB_REF_NAME: ref } = process.env;
 // The image and the release are named by the tag, the packages by the manifest; what npm has cannot be taken back.
@@ -27,25 +36,29 @@ if (refType === "tag" && ref !== `v${version}`) {
   throw new Error(`the tag ${ref} is not that of the version in package.json, which is ${version}`);
 }
 
-await run([process.execPath, "src/build/pack/pack-all.ts", "--all"], ROOT);
+const targets = values["this-platform"] ? [thisMachine()] : TARGETS;
+const all = values["this-platform"] ? [] : ["--all"];
+await run([process.execPath, "src/build/pack/pack-all.ts", "--outdir", dist, ...all], ROOT);
 
-rmSync(RELEASE, { recursive: true, force: true });
-mkdirSync(RELEASE, { recursive: true });
+rmSync(release, { recursive: true, force: true });
+mkdirSync(release, { recursive: true });
 
 /** Each binary is the only file of its archive, which keeps it executable. */
-for (const { platform } of TARGETS) {
-  const folder = join(DIST, `npm/server-${platform}`);
+for (const { platform } of targets) {
+  const folder = join(dist, `npm/server-${platform}`);
   const binary = readdirSync(folder).find((name) => /^kilde(\.exe)?$/.test(name)) ?? "";
-  const archive = join(RELEASE, `kilde-${version}-${platform}.tar.gz`);
+  const archive = join(release, `kilde-${version}-${platform}.tar.gz`);
   await run(["tar", "czf", archive, "--owner=0", "--group=0", "-C", folder, binary, "LICENSE"], ROOT);
 }
-const packages = readdirSync(join(DIST, "packages")).map((name) => join(DIST, "packages", name));
-for (const archive of packages) cpSync(archive, join(RELEASE, basename(archive)));
+const packages = readdirSync(join(dist, "packages")).map((name) => join(dist, "packages", name));
+for (const archive of packages) cpSync(archive, join(release, basename(archive)));
 
-const bill = await run(["npm", "sbom", "--omit=dev", "--sbom-format=cyclonedx", "--package-lock-only"], ROOT);
-await Bun.write(join(RELEASE, `kilde-${version}.cdx.json`), bill);
-await writeNotes(ROOT, join(RELEASE, "NOTES.md"));
-await writeChecksums(RELEASE, "SHA256SUMS");
-for (const name of readdirSync(RELEASE).toSorted()) report(join(RELEASE, name));
+await writeBillOfMaterials(ROOT, join(release, `kilde-${version}.cdx.json`));
+await writeNotes(ROOT, join(release, "NOTES.md"));
+await writeChecksums(release, "SHA256SUMS");
+for (const name of readdirSync(release).toSorted()) report(join(release, name));
 
-await publishPackages(packages, values["dry-run"]);
+if (values["dry-run"]) {
+  const publish = [process.execPath, "src/build/release/publish.ts", "--dry-run", "--from", release];
+  console.log(await run(publish, ROOT));
+}

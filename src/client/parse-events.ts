@@ -38,10 +38,14 @@ export function parseEvent(text: string, log: string, position: number | null): 
  * Parses a page of events. Throws an UnreadableEventError for the first event that is not JSON, and a
  * KildeUnreachableError when the page is incomplete.
  */
-export function parsePage(text: string, log: string): readonly WireEvent[] {
+export function parsePage(
+  text: string,
+  log: string,
+  parseJson: (text: string) => unknown = JSON.parse,
+): readonly WireEvent[] {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     if (!text.startsWith("[")) {
       throw new UnexpectedAnswerError(

@@ -92,7 +92,7 @@ export async function* readPages<Data>(
     const pageOf = async (response: Answer): Promise<AnsweredPage> => {
       const identity = response.headers.get("kilde-log");
       if (identity !== null) options.onLog?.(identity);
-      const events = parsePage(await response.text(), sourcePath(options)).slice(0, most);
+      const events = parsePage(await response.text(), sourcePath(options), deps.parseJson).slice(0, most);
       return { events, isLast: events.length === 0 || saysEnd(response), next: nextPageOf(response) };
     };
     const limit = options.pageSize === undefined && most >= PAGE_SIZE ? undefined : most;

@@ -34,6 +34,8 @@ export interface RequestDeps {
   readonly suspicion: Suspicion;
   /** A random number from 0 up to 1, which spreads the retries of many clients. */
   readonly random: () => number;
+  /** Parses pages of events. Default: `JSON.parse`. */
+  readonly parseJson?: (text: string) => unknown;
 }
 
 /** Updates the knowledge of the event log from an answer. Answers about feeds carry the identities of feeds. */

@@ -1,8 +1,9 @@
 import { computed, effect, signal } from "@preact/signals";
 import { render } from "preact";
 
-import { createClient } from "../client/client.ts";
+import { clientOf, requestDepsOf } from "../client/client.ts";
 import { startTimer } from "../core/timer.ts";
+import { parseExact } from "./data/exact-json.ts";
 import { createBrowserSession, identityOf } from "./data/session-state.ts";
 import { shareSession } from "./data/shared-session.ts";
 import { commandsAt } from "./format/commands.ts";
@@ -19,7 +20,8 @@ const SECOND_MS = 1_000;
 const { base: basePath = "", provider, environment = "" } = document.body.dataset;
 const url = location.origin + basePath;
 // Views try again themselves, and show the error meanwhile.
-const client = createClient({ url, retry: { attempts: 2, maxRetryAfterMs: 1_000 } });
+const deps = requestDepsOf({ url, retry: { attempts: 2, maxRetryAfterMs: 1_000 } });
+const client = clientOf({ ...deps, parseJson: parseExact });
 const session = createBrowserSession(client);
 const live = createFedLive();
 const nowMs = signal(Date.now());

@@ -7,8 +7,22 @@ export interface ValueDifference {
   readonly right: unknown;
 }
 
+/** A number that was parsed as its text (`JSON.rawJSON`), beyond the precision of JavaScript. */
+interface RawNumber {
+  readonly rawJSON: string;
+}
+
+function isRawNumber(value: unknown): value is RawNumber {
+  return (JSON as { isRawJSON?: (value: unknown) => boolean }).isRawJSON?.(value) === true;
+}
+
+function isSame(left: unknown, right: unknown): boolean {
+  if (isRawNumber(left) && isRawNumber(right)) return left.rawJSON === right.rawJSON;
+  return Object.is(left, right);
+}
+
 function membersOf(value: unknown): ReadonlyMap<string | number, unknown> | null {
-  if (typeof value !== "object" || value === null) return null;
+  if (typeof value !== "object" || value === null || isRawNumber(value)) return null;
   return Array.isArray(value) ? new Map(value.entries()) : new Map(Object.entries(value));
 }
 
@@ -20,7 +34,7 @@ export function valueDifferences(
 ): ValueDifference[] {
   const [leftMembers, rightMembers] = [membersOf(left), membersOf(right)];
   if (leftMembers === null || rightMembers === null || Array.isArray(left) !== Array.isArray(right)) {
-    return Object.is(left, right) ? [] : [{ pointer: jsonPointer(path), left, right }];
+    return isSame(left, right) ? [] : [{ pointer: jsonPointer(path), left, right }];
   }
   const names = new Set([...leftMembers.keys(), ...rightMembers.keys()]);
   return [...names].flatMap((name) =>

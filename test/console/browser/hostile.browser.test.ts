@@ -190,6 +190,17 @@ browserTest("hostile texts in the form of a subscription are texts, and so is th
   await expectOnlyText(page);
 });
 
+browserTest("an integer that JavaScript rounds is shown as it was appended", async () => {
+  const { exitCode } = await server.kilde("append", "exact-1", "Exact", '{"id":9007199254740993}');
+  expect(exitCode).toBe(0);
+  const page = await browser.open(`${server.url}/console`);
+  for (const view of ["stream", "subject"]) {
+    await page.goto(`${server.url}/console/${view}?name=exact-1`);
+    await page.getByText('"id": 9007199254740993').waitFor();
+    expect(await page.getByText("Browsers round").count()).toBe(0);
+  }
+});
+
 /** Time until the browser has laid out the page. */
 function layoutMs(page: Page): Promise<number> {
   return page.evaluate(async () => {

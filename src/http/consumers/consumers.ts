@@ -13,7 +13,7 @@ import {
   listConsumers,
   removeConsumer,
 } from "../../log/consumers/consumers.ts";
-import { LAG_STEP_SECONDS, readLagHistory } from "../../log/consumers/lag-history.ts";
+import { forgetLag, LAG_STEP_SECONDS, readLagHistory } from "../../log/consumers/lag-history.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import { bodyText } from "../wire/json-body.ts";
 import { consumerInPath } from "./consumer-name.ts";
@@ -149,8 +149,10 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
 export async function deleteConsumer(c: Context, deps: AppDeps, log: LogReader): Promise<Response> {
   const name = consumerInPath(c, deps);
   await deps.activity.flush();
+  const nowMs = deps.clock.now();
   const forgotten = { log: log.address, name, ...actorOf(c) };
-  const recorded = recordForgottenConsumer(forgotten, new Date(deps.clock.now()).toISOString());
-  if (!(await removeConsumer(deps.writer, log.address, name, recorded))) throw unknownConsumer(log, name);
+  const { before, after } = recordForgottenConsumer(forgotten, new Date(nowMs).toISOString());
+  const beside = { before, after: [...after, forgetLag(log.address, name, nowMs)] };
+  if (!(await removeConsumer(deps.writer, log.address, name, beside))) throw unknownConsumer(log, name);
   return c.body(null, 204);
 }

@@ -225,7 +225,7 @@ export function activityStatements(
   return statements;
 }
 
-/** Deletes a consumer; false when there was none. `recorded`: statements of the batch before and right after that. */
+/** Deletes a consumer; false when there was none. The other statements of the batch run before that, and right after it. */
 export async function removeConsumer(
   writer: BatchWriter,
   log: LogAddress,

@@ -55,6 +55,11 @@ select hours.hour, lag.samples from hours cross join consumer_lag as lag
   on lag.hour = hours.hour and lag.log = ?3 and lag.name = ?4
 order by hours.hour`;
 
+/** Arguments: first hour, last hour, log id, name. */
+export const FORGET_LAG = `
+with recursive hours(hour) as (values (?1) union all select hour + 1 from hours where hour < ?2)
+delete from consumer_lag where hour in (select hour from hours) and log = ?3 and name = ?4`;
+
 /** Part of a batch: deletes the samples of all consumers of a log. Arguments: log id. */
 export const FORGET_LAG_OF_LOG = "delete from consumer_lag where log = ?1";
 
@@ -70,6 +75,13 @@ export interface LagSample {
 
 function hourOf(ms: number): number {
   return Math.floor(ms / HOUR_MS);
+}
+
+/** Statement of a batch: deletes the samples of a consumer that is forgotten. */
+export function forgetLag(log: LogAddress, name: string, nowMs: number): Statement {
+  const hour = hourOf(nowMs);
+  // The clock of the process that took them may differ.
+  return { sql: FORGET_LAG, args: [hour - KEPT_HOURS - 1, hour + 1, log.id, name] };
 }
 
 /** Reads the samples of a consumer in the last day, the earliest first, from those that were taken since a time (RFC 3339). */

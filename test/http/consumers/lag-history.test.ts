@@ -5,7 +5,13 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import type { Job } from "../../../src/jobs/job.ts";
 import { LIST_CONSUMERS_OF_LOGS } from "../../../src/log/consumers/consumers.ts";
-import { consumerLagJob, EXPIRE_LAG, IS_SAMPLED, READ_LAG } from "../../../src/log/consumers/lag-history.ts";
+import {
+  consumerLagJob,
+  EXPIRE_LAG,
+  FORGET_LAG,
+  IS_SAMPLED,
+  READ_LAG,
+} from "../../../src/log/consumers/lag-history.ts";
 import { type Database, integerAt } from "../../../src/storage/database.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { newDatabase } from "../../support/new-database.ts";
@@ -74,6 +80,18 @@ test("processes that sample the same step store it once", async () => {
   expect((await lag()).samples).toHaveLength(1);
 });
 
+test("a consumer that is forgotten leaves no samples, and others keep theirs", async () => {
+  for (const name of ["cards", "ledger"]) await commit(1, name);
+  for (let step = 0; step < 24 * 12; step += 1) {
+    nowMs += STEP_MS;
+    await sample();
+  }
+  expect(await rows()).toBe(50);
+  expect((await app.fetch("/events/consumers/cards", { method: "DELETE" })).status).toBe(204);
+  expect(await rows()).toBe(25);
+  expect((await lag("ledger")).samples).toHaveLength(288);
+});
+
 test("a day is kept, in one row for each hour, and older samples are deleted", async () => {
   await commit(1);
   for (let step = 0; step < 30 * 12; step += 1) {
@@ -130,6 +148,7 @@ test("no statement scans the samples", async () => {
     { sql: IS_SAMPLED, args: [1, 1] },
     { sql: EXPIRE_LAG, args: [1] },
     { sql: READ_LAG, args: [1, 25, 0, "a"] },
+    { sql: FORGET_LAG, args: [1, 25, 0, "a"] },
   ]) {
     const plan = await database.read({ sql: `explain query plan ${sql}`, args });
     const steps = plan.map((row) => String(row[3]));

@@ -20,9 +20,11 @@ const installed = findServer(process.env["PATH"] ?? "");
 if (installed !== null) {
   runProgram(installed, args);
 } else {
-  const fetched = fetchServer(version, process.env, (text) => console.error(`kilde: ${text}`));
+  const fetched = await fetchServer(version, process.env, (text) => console.error(`kilde: ${text}`));
   if ("binary" in fetched) {
     runProgram({ file: fetched.binary, args: [] }, args);
+  } else if ("signal" in fetched) {
+    process.kill(process.pid, fetched.signal);
   } else {
     console.error(
       `kilde: there is no server for ${process.platform}-${process.arch}: ${fetched.reason}. ${remedy()}.`,

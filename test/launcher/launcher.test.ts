@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -183,4 +192,28 @@ describe.skipIf(platform === undefined || node === null || npm === null)("the la
     expect([...new Bun.Glob("*").scanSync({ cwd: cache, onlyFiles: false })]).toEqual([version]);
     expect(existsSync(join(project, "node_modules", dirname(platformPackage(id))))).toBe(false);
   });
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    test(`leaves nothing behind when ${signal} ends it while it fetches the binary`, async () => {
+      const requested = Promise.withResolvers<void>();
+      const registry = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch() {
+          requested.resolve();
+          return new Promise<Response>(() => {});
+        },
+      });
+      const online = options({ npm_config_offline: "false", npm_config_registry: registry.url.href });
+      const child = launch(["exit", "4"], online);
+      await requested.promise;
+      const cache = join(home, ".cache/kilde");
+      expect(readdirSync(cache)).toHaveLength(1);
+      child.kill(signal);
+      const [stderr] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+      expect([child.signalCode, stderr.split("\n").length]).toEqual([signal, 2]);
+      expect(readdirSync(cache)).toEqual([]);
+      await registry.stop(true);
+    });
+  }
 });

@@ -10,6 +10,7 @@ import {
   streamNameSchema,
 } from "../streams/schemas.ts";
 import { nameSchema } from "../wire/name-schema.ts";
+import { hasNoNul, NUL_FAULT } from "../wire/no-nul.ts";
 import { wholeNumber } from "../wire/whole-number.ts";
 
 const retireQuery = z.strictObject({
@@ -28,7 +29,10 @@ const deleteQuery = z.strictObject({
     description: "Truncate: remove the events below this version",
     example: 1,
   }),
-  reason: shortText.optional().openapi({ description: "Erase the stream, for this reason" }),
+  reason: shortText
+    .refine(hasNoNul, NUL_FAULT)
+    .optional()
+    .openapi({ description: "Erase the stream, for this reason" }),
 });
 
 /** Creates the schemas that validate requests, which depend on the limits. */

@@ -4,6 +4,7 @@ import type { Limits } from "../../core/limits.ts";
 import { OVERLAP_SECONDS } from "../../webhooks/subscriptions/reconfigure.ts";
 import { MOST_SUBJECTS } from "../../webhooks/subscriptions/redelivery.ts";
 import { nameSchema } from "../wire/name-schema.ts";
+import { hasNoNul, NUL_FAULT } from "../wire/no-nul.ts";
 
 /** A week, the longest overlap that a receiver should have to support. */
 const MOST_OVERLAP_SECONDS = 7 * 24 * 3_600;
@@ -25,7 +26,7 @@ const pauseBody = z
       .string()
       .min(1)
       .max(200)
-      .refine((text) => !text.includes("\0"), "must not contain U+0000")
+      .refine(hasNoNul, NUL_FAULT)
       .optional()
       .openapi({ description: "Unless given, the reason that the request states, or `requested`" }),
   })

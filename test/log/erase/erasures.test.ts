@@ -55,6 +55,18 @@ forEachDeployment(["memory", "file", "sqld"], (deployment) => {
       expect(await recordedIn(database, 4)).toMatchObject([{ subject: "b" }]);
     });
 
+    test("are recorded with the whole reason: one with U+0000, where a column may end, is refused", async () => {
+      await app.append("a", { type: "T" });
+      const refused = await app.fetch("/streams/a?reason=asked%00by", { method: "DELETE" });
+      expect(refused.status).toBe(400);
+      expect(await refused.json()).toMatchObject({
+        type: "/problems/invalid-parameter",
+        errors: [{ parameter: "reason", detail: "must not contain U+0000" }],
+      });
+      await erase(app, "a", encodeURIComponent("asked\r\n\u0001 by Åse"));
+      expect(await recordedIn(database)).toMatchObject([{ subject: "a", reason: "asked\r\n\u0001 by Åse" }]);
+    });
+
     test("are applied to the events before them, once, when they are of another store", async () => {
       await app.append("ida", { type: "T" }, { type: "T" });
       await app.append("bo", { type: "T" });

@@ -17,7 +17,7 @@ async function consoleModule({ entry, files }: ConsoleBundle, folder: string): P
     entries.push(`[${JSON.stringify(name)}, file(${variable}, ${JSON.stringify(mediaType)})],`);
   }
   return `${imports.join("\n")}
-const file = (path, mediaType) => ({ mediaType, body: () => Bun.file(path).stream() });
+const file = (path, mediaType) => ({ mediaType, bytes: () => Bun.file(path).size, body: () => Bun.file(path).stream() });
 const loaded = { entry: ${JSON.stringify(entry)}, files: new Map([${entries.join("\n")}]) };
 export const loadConsole = async () => loaded;`;
 }

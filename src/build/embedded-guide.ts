@@ -17,7 +17,7 @@ async function siteModule(folder: string): Promise<string> {
     entries.push(`[${JSON.stringify(path)}, file(f${hash}, ${JSON.stringify(mediaType)})],`);
   }
   return `${imports.join("\n")}
-const file = (path, mediaType) => ({ mediaType, body: () => Bun.file(path).stream() });
+const file = (path, mediaType) => ({ mediaType, bytes: () => Bun.file(path).size, body: () => Bun.file(path).stream() });
 const files = new Map([${entries.join("\n")}]);
 export const loadDocsSite = async () => files;`;
 }

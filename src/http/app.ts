@@ -188,7 +188,11 @@ export function createApp(options: AppOptions, deps = createDeps(options)): AppH
 
   app.onError((error, { req: { path }, env }) => {
     noteDenial(error, env, deps);
-    return failureResponse(error, { requestId: env.requestId, path, basePath, onFault: options.onFault });
+    const { requestId } = env;
+    const response = failureResponse(error, { requestId, path, basePath, onFault: options.onFault });
+    // Compression would remove the header.
+    env.bytes = Number(response.headers.get("content-length"));
+    return response;
   });
   // Returned, not thrown: where no route matches, Hono drops the headers of CORS with an error.
   app.notFound((c) => {

@@ -6,6 +6,7 @@ import { type Route, routePath } from "../../src/http/operation.ts";
 import { OPERATIONS, ROUTES } from "../../src/http/operations.ts";
 import type { ConsoleFiles } from "../../src/http/service/console.ts";
 import type { Docs } from "../../src/http/service/docs.ts";
+import { contentFile } from "../../src/http/service/static-file.ts";
 import { openApp, type TestApp } from "../support/app.ts";
 import { testInProcess } from "../support/tested-on.ts";
 
@@ -98,13 +99,12 @@ const PAGES: readonly Route[] = ROUTES.filter(
 
 const CONSOLE_FILES: ConsoleFiles = {
   entry: () => Promise.resolve({ script: "start-1.js", style: "console-1.css", icon: "icon-1.svg" }),
-  find: (name) =>
-    Promise.resolve(name === "start-1.js" ? { mediaType: "text/javascript", body: () => "1" } : undefined),
+  find: (name) => Promise.resolve(name === "start-1.js" ? contentFile("text/javascript", "1") : undefined),
 };
 
 testInProcess("a store with documentation serves its pages, and names them in the index", async () => {
   const docs: Docs = {
-    find: (path) => Promise.resolve({ mediaType: "text/plain", body: () => `file ${path}` }),
+    find: (path) => Promise.resolve(contentFile("text/plain", `file ${path}`)),
   };
   const documented = await openApp({ docs, consoleFiles: CONSOLE_FILES });
   expect(PAGES.map(routePath)).toEqual([

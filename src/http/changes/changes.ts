@@ -2,9 +2,8 @@ import type { Context } from "hono";
 
 import type { AppDeps } from "../deps.ts";
 import { logHeaders } from "../log/log-identity.ts";
-import { serveStream, type StreamRequest } from "../log/served-stream.ts";
+import { serveStream, streamRequest, type StreamRequest } from "../log/served-stream.ts";
 import { EVENT_STREAM_HEADERS } from "../log/stream-output.ts";
-import { principalOf } from "../pipeline/authorization.ts";
 import { isHead } from "../pipeline/routes.ts";
 import { changeWatchOf } from "./change-watch.ts";
 import type { StoreSnapshot } from "./snapshot.ts";
@@ -16,8 +15,7 @@ export async function getChanges(c: Context, deps: AppDeps): Promise<Response> {
   const { identity } = await deps.reader.state();
   const headers = { ...EVENT_STREAM_HEADERS, ...logHeaders(identity) };
   if (isHead(c)) return c.body(null, 200, headers);
-  const request = { gone: c.req.raw.signal, sender: principalOf(c) };
-  return c.body(openStream(request, identity, deps), 200, headers);
+  return c.body(openStream(streamRequest(c), identity, deps), 200, headers);
 }
 
 /**

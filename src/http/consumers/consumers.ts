@@ -26,6 +26,7 @@ import { validQuery } from "../log/pages.ts";
 import { actorOf } from "../pipeline/authorization.ts";
 import { headBeyond } from "../log/position.ts";
 import { validationError } from "../pipeline/problems.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 /** Depth of the body of a commit. */
 const BODY_DEPTH = 2;
@@ -92,7 +93,7 @@ async function answer(c: Context, deps: AppDeps, log: LogReader, name: string): 
     readStates(deps, log, name),
   ]);
   if (found === null) throw unknownConsumer(log, name);
-  return c.json(entryOf(found, stateOf, deps), 200, { ...FRESH, ...logHeaders(identity) });
+  return jsonAnswer(c, entryOf(found, stateOf, deps), 200, { ...FRESH, ...logHeaders(identity) });
 }
 
 function unknownConsumer(log: LogReader, name: string): KildeError {
@@ -115,7 +116,10 @@ export async function getConsumerLag(c: Context, deps: AppDeps, log: LogReader):
   const { found, identity } = await withIdentity(log, () => findConsumer(database, log.address, name, nowMs));
   if (found === null) throw unknownConsumer(log, name);
   const samples = await readLagHistory(database, log.address, found, nowMs);
-  return c.json({ stepSeconds: LAG_STEP_SECONDS, samples }, 200, { ...FRESH, ...logHeaders(identity) });
+  return jsonAnswer(c, { stepSeconds: LAG_STEP_SECONDS, samples }, 200, {
+    ...FRESH,
+    ...logHeaders(identity),
+  });
 }
 
 /** `PUT …/consumers/{consumer}`: commits a position. */

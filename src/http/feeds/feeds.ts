@@ -14,6 +14,7 @@ import { setDeprecation } from "./deprecation.ts";
 import { validQuery, readLog } from "../log/pages.ts";
 import { subjectNameOf } from "../streams/stream-name.ts";
 import { listing } from "../streams/streams.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 function feedOf(c: Context, { feeds }: AppDeps): OpenFeed | null {
   const { name, version } = versionOf(c);
@@ -145,7 +146,7 @@ const FRESH = { "Cache-Control": "no-cache" };
 export async function getFeeds(c: Context, deps: AppDeps): Promise<Response> {
   const principal = principalOf(c);
   const shown = deps.feeds.all.filter(({ feed }) => seesFeed(principal, feed));
-  return c.json({ feeds: await entriesOf(c, deps, shown) }, 200, FRESH);
+  return jsonAnswer(c, { feeds: await entriesOf(c, deps, shown) }, 200, FRESH);
 }
 
 async function entryAnswer(
@@ -156,7 +157,7 @@ async function entryAnswer(
 ): Promise<Response> {
   const [found] = await entriesOf(c, deps, [open]);
   if (found === undefined) throw retired(open.feed.path);
-  return c.json(found, status, FRESH);
+  return jsonAnswer(c, found, status, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}/status` */
@@ -192,7 +193,7 @@ export async function rebuildDraft(c: Context, deps: AppDeps): Promise<Response>
 /** `GET /feeds/{feed}/v{version}/schemas`: the JSON Schemas of the published events, by type. */
 export async function getFeedSchemas(c: Context, deps: AppDeps): Promise<Response> {
   const open = await existingFeed(c, deps);
-  return c.json({ schemas: (await deps.feeds.schemas([open])).get(open) }, 200, FRESH);
+  return jsonAnswer(c, { schemas: (await deps.feeds.schemas([open])).get(open) }, 200, FRESH);
 }
 
 /** `GET /feeds/{feed}/v{version}`: reads or follows the feed. */

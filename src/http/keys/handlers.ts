@@ -16,6 +16,7 @@ import { bodyOf, optionalBodyOf } from "../wire/json-body.ts";
 import { hereWith } from "../wire/links.ts";
 import { fittingEntries } from "../wire/listing.ts";
 import { createKeySchemas } from "./schemas.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
 /** An answer with a token is shown once, so no cache may keep it. */
@@ -39,7 +40,7 @@ async function getKeys(c: Context, deps: AppDeps): Promise<Response> {
   const last = keys.at(-1);
   if ((found.length === limit || keys.length < found.length) && last !== undefined)
     links.push(`<${hereWith(c, deps, { cursor: last.key })}>; rel="next"`);
-  return c.json({ keys }, 200, { ...FRESH, Link: links.join(", ") });
+  return jsonAnswer(c, { keys }, 200, { ...FRESH, Link: links.join(", ") });
 }
 
 /**
@@ -57,14 +58,14 @@ async function postKey(c: Context, deps: AppDeps): Promise<Response> {
   const { name: subject, grants } = key;
   const created = await access.create(key, recordKeyCreation(actorOf(c), key, clock.now()));
   const issued = issuedKeyJson(created, { subject, grants }, clock.now());
-  return c.json(issued, 201, { ...SECRET, Location: `${basePath}/keys/${issued.key}` });
+  return jsonAnswer(c, issued, 201, { ...SECRET, Location: `${basePath}/keys/${issued.key}` });
 }
 
 async function getKey(c: Context, { database, clock }: AppDeps): Promise<Response> {
   const id = keyInPath(c);
   const key = await findKey(database, id);
   if (key === null) throw keyNotFound(id);
-  return c.json(keyJson(key, clock.now()), 200, FRESH);
+  return jsonAnswer(c, keyJson(key, clock.now()), 200, FRESH);
 }
 
 async function rotateKey(c: Context, deps: AppDeps): Promise<Response> {
@@ -73,13 +74,13 @@ async function rotateKey(c: Context, deps: AppDeps): Promise<Response> {
   const { overlapSeconds, expires } = await optionalBodyOf(c, deps, createKeySchemas(limits).keyRotation);
   const options = { overlapMs: overlapSeconds * 1_000, ...(expires === undefined ? {} : { expires }) };
   const rotated = await access.rotate(subject, options, recordKeyRotation(actorOf(c), clock.now()));
-  return c.json(issuedKeyJson(rotated, { subject, grants: [] }, clock.now()), 200, SECRET);
+  return jsonAnswer(c, issuedKeyJson(rotated, { subject, grants: [] }, clock.now()), 200, SECRET);
 }
 
 async function revokeKey(c: Context, { access, clock }: AppDeps): Promise<Response> {
   const id = keyInPath(c);
   const revoked = await access.revoke(id, recordKeyRevocation(actorOf(c), clock.now()));
-  return c.json(revokedKeyJson(revoked, id, clock.now()), 200, FRESH);
+  return jsonAnswer(c, revokedKeyJson(revoked, id, clock.now()), 200, FRESH);
 }
 
 /** The handlers of the operations on keys, in one module that loads at the first request. */

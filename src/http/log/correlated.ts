@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { KildeError } from "../../core/errors.ts";
 import { correlationProgress, indexBeforeRead, readCorrelated } from "../../log/read/correlations.ts";
 import type { AppDeps } from "../deps.ts";
+import { textAnswer } from "../wire/text-answer.ts";
 import { validQuery } from "./pages.ts";
 
 /** Events in an answer, unless the request states another number. */
@@ -19,5 +20,5 @@ export async function getCorrelated(c: Context, deps: AppDeps): Promise<Response
   const query = { correlation: id, after, limit, mostBytes: deps.limits.pageBytes };
   const { texts, next } = await readCorrelated(deps.database, query);
   const body = `{"events":[${texts.join(",")}],"indexed":${indexed},"head":${head},"next":${next}}`;
-  return c.body(body, 200, { "Content-Type": "application/json", "Cache-Control": "no-cache" });
+  return textAnswer(c, body, 200, { "Content-Type": "application/json", "Cache-Control": "no-cache" });
 }

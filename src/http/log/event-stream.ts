@@ -4,9 +4,8 @@ import type { FollowStart, Interest } from "../../log/follow/follow.ts";
 import type { LogReader } from "../../log/read/reader.ts";
 import type { AppDeps } from "../deps.ts";
 import { logHeaders } from "./log-identity.ts";
-import { serveStream, type StreamRequest } from "./served-stream.ts";
+import { serveStream, streamRequest, type StreamRequest } from "./served-stream.ts";
 import { EVENT_STREAM_HEADERS } from "./stream-output.ts";
-import { principalOf } from "../pipeline/authorization.ts";
 import { isHead } from "../pipeline/routes.ts";
 
 /**
@@ -24,9 +23,8 @@ export function eventStream(
 ): Response {
   const headers = { ...EVENT_STREAM_HEADERS, ...logHeaders(start.identity) };
   if (isHead(c)) return c.body(null, 200, headers);
-  const request = { gone: c.req.raw.signal, sender: principalOf(c) };
   const record = recordFor(deps, log, interest, consumer);
-  return c.body(openStream(request, deps, log, interest, start, record), 200, headers);
+  return c.body(openStream(streamRequest(c), deps, log, interest, start, record), 200, headers);
 }
 
 /** Apart from the context, which a stream would otherwise keep in memory. */

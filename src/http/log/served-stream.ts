@@ -1,6 +1,10 @@
+import type { Context } from "hono";
+
 import type { Principal } from "../../access/principal.ts";
 import type { Chunk } from "../../log/follow/follow.ts";
 import type { AppDeps } from "../deps.ts";
+import { principalOf } from "../pipeline/authorization.ts";
+import type { RequestContext } from "../pipeline/pipeline.ts";
 import { createStreamOutput, QUIET_BEATS } from "./stream-output.ts";
 
 /** A request for an event stream, apart from its context, which a stream would otherwise keep in memory. */
@@ -8,6 +12,17 @@ export interface StreamRequest {
   /** Aborts when its client is gone. */
   readonly gone: AbortSignal;
   readonly sender: Principal;
+  /** Called with the bytes that were sent, once the stream has ended. */
+  readonly onEnd: (bytes: number) => void;
+}
+
+/** Returns the request for an event stream, whose end the access log waits for. */
+export function streamRequest(c: Context): StreamRequest {
+  let onEnd: StreamRequest["onEnd"] = () => {};
+  (c.env as RequestContext).streamed = new Promise((resolve) => {
+    onEnd = resolve;
+  });
+  return { gone: c.req.raw.signal, sender: principalOf(c), onEnd };
 }
 
 /** Where a stream takes its messages from. */
@@ -34,7 +49,7 @@ interface SourcedStream {
  * so it buffers nothing for a slow reader. Throws `too-many-followers`, or `unauthenticated`.
  */
 export function serveStream(
-  { gone, sender }: StreamRequest,
+  { gone, sender, onEnd }: StreamRequest,
   { followers, closing, answers }: Pick<AppDeps, "followers" | "closing" | "answers">,
   open: (stream: SourcedStream) => StreamSource,
 ): ReadableStream<Uint8Array> {
@@ -47,6 +62,7 @@ export function serveStream(
     source?.stop();
     output.release();
     leave();
+    onEnd(output.sentBytes());
     gone.removeEventListener("abort", end);
   };
   const finish = (close: () => void) => {

@@ -25,17 +25,22 @@ export const EVENT_STREAM_HEADERS = {
 export function createStreamOutput(answers: ByteBudget, disconnect: () => void) {
   let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   let untakenBytes = 0;
+  let sentBytes = 0;
+  const enqueue = (part: Uint8Array) => {
+    sentBytes += part.length;
+    controller?.enqueue(part);
+  };
   const hold = answers.hold(disconnect);
   return {
     start(started: ReadableStreamDefaultController<Uint8Array>) {
       controller = started;
-      controller.enqueue(GREETING);
+      enqueue(GREETING);
     },
     /** Whether bytes that were sent are still on their way to the socket. */
     isBehind: () => (controller?.desiredSize ?? -1) < 0,
     beat() {
       hold.stand();
-      controller?.enqueue(HEARTBEAT);
+      enqueue(HEARTBEAT);
     },
     /** Sends a chunk. Returns false, and sends nothing, when the budget has no room for it. */
     send(chunk: Pick<Chunk, "parts" | "shared">): boolean {
@@ -45,9 +50,10 @@ export function createStreamOutput(answers: ByteBudget, disconnect: () => void) 
       hold.stand();
       if (!hold.take(bytes)) return false;
       untakenBytes += bytes;
-      for (const part of parts) controller?.enqueue(part);
+      for (const part of parts) enqueue(part);
       return true;
     },
+    sentBytes: () => sentBytes,
     /** The socket has taken everything before. */
     taken() {
       hold.give(untakenBytes);

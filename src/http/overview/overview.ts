@@ -12,6 +12,7 @@ import type { OverviewFacts } from "./facts.ts";
 import { logOfConsumer } from "./missed-problem.ts";
 import { problemsOf } from "./problems.ts";
 import { rememberedFacts } from "./remembered-facts.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 /** Problems in one answer. */
 const MOST_PROBLEMS = 100;
@@ -104,5 +105,5 @@ export async function getOverview(c: Context, deps: AppDeps): Promise<Response> 
     problemCount: problems.length,
     problems: shown,
   };
-  return c.json(body, 200, { "Cache-Control": "no-cache" });
+  return jsonAnswer(c, body, 200, { "Cache-Control": "no-cache" });
 }

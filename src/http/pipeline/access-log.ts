@@ -18,15 +18,17 @@ export interface AccessEntry {
   readonly consumer?: string;
   /** Bytes of the body of the request; absent: it has none, or does not state them. */
   readonly requestBytes?: number;
-  /** Bytes of the body of the answer before any compression; absent: they are not known when the answer begins. */
-  readonly bytes?: number;
+  /** Bytes of the body of the answer before any compression. */
+  readonly bytes: number;
+  /** Milliseconds that an event stream was open; absent: the answer is none. */
+  readonly streamMs?: number;
   /** Id of the trace that the request belongs to; absent: it belongs to none. */
   readonly traceId?: string;
   /** Milliseconds until the answer began. */
   readonly durationMs: number;
 }
 
-/** Called with every request once its answer begins; null: there is no access log. */
+/** Called with every request once its answer begins, or its event stream has ended; null: there is no access log. */
 export type OnAccess = ((entry: AccessEntry) => void) | null;
 
 /** Returns the header with the name of the reader, percent-decoded. Others than readers need not be asked for it. */
@@ -48,7 +50,7 @@ export interface AccessFacts {
   readonly route: string | null;
   readonly status: number;
   readonly principal: Principal;
-  readonly bytes: number | null;
+  readonly bytes: number;
   readonly traceId: string | null;
   readonly durationMs: number;
 }
@@ -63,6 +65,7 @@ export function accessEntry(request: Request, facts: AccessFacts): AccessEntry {
     path,
     status,
     durationMs,
+    bytes,
   };
   if (route !== null) entry.route = route;
   if (principal.name !== null) entry.principal = principal.name;
@@ -70,7 +73,6 @@ export function accessEntry(request: Request, facts: AccessFacts): AccessEntry {
   if (consumer !== null) entry.consumer = consumer;
   const stated = method === "GET" ? null : headers.get("content-length");
   if (stated !== null && Number.isSafeInteger(Number(stated))) entry.requestBytes = Number(stated);
-  if (bytes !== null) entry.bytes = bytes;
   if (traceId !== null) entry.traceId = traceId;
   return entry;
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { ANONYMOUS, isAdmittedFreely, type Principal } from "../../access/principal.ts";
 import type { KildeError } from "../../core/errors.ts";
 import { type TraceContext, traceIdOf } from "../../core/trace-context.ts";
-import { accessEntry, type OnAccess } from "./access-log.ts";
+import { type AccessEntry, accessEntry, type OnAccess } from "./access-log.ts";
 import type { Authenticate, IdentifiedSender } from "./authentication.ts";
 import { belowBasePath, isBelow } from "./base-path.ts";
 import { allowReadingRefusal, crossSiteError } from "./cross-site.ts";
@@ -19,8 +19,10 @@ export interface RequestContext extends IdentifiedSender {
   readonly trace: TraceContext | null;
   /** Path of the route that answers, with `{name}` for a parameter, which the destination sets; null: no route does. */
   route: string | null;
-  /** Bytes of the answer's body before any compression, which the destination sets; null: it does not know them. */
-  bytes: number | null;
+  /** Bytes of the answer's body before any compression, which the destination sets; of a problem, its header has them. */
+  bytes: number;
+  /** Bytes of an event stream once it has ended, which the destination sets; null: the answer is none. */
+  streamed: Promise<number> | null;
 }
 
 /** Called with each request once its answer begins. `seconds`: the time until then. */
@@ -90,6 +92,25 @@ function stateCaching({ method }: Request, { headers }: Response, principal: Pri
   if (!isForAll && !/\b(?:public|no-store)\b/.test(control)) headers.append("Vary", "Authorization, Cookie");
 }
 
+/** Returns the bytes of an answer's body before any compression. */
+function bodyBytes({ method }: Request, response: Response, context: RequestContext | null): number {
+  if (method === "HEAD") return 0;
+  const stated = response.status < 400 ? null : response.headers.get("content-length");
+  return stated === null ? (context?.bytes ?? 0) : Number(stated);
+}
+
+/** Logs an event stream once it has ended. Apart from the request, which would otherwise stay in memory until then. */
+async function logStream(
+  streamed: Promise<number>,
+  entry: AccessEntry,
+  onAccess: NonNullable<OnAccess>,
+  clock: Pick<Clock, "monotonic">,
+): Promise<void> {
+  const began = clock.monotonic();
+  const bytes = await streamed;
+  onAccess({ ...entry, bytes, streamMs: Math.round(clock.monotonic() - began) });
+}
+
 /**
  * Creates the pipeline that every request passes, on every platform. In order, it assigns the request id; requires a
  * canonical path and a served host; finds the destination; refuses changes by pages of other sites; identifies the
@@ -121,7 +142,7 @@ export function createPipeline({
       const admitted = destination.authenticate(request);
       sender = admitted instanceof Promise ? await admitted : admitted;
       const own = at.basePath === "" ? request : belowBasePath(request, at.basePath);
-      context = { requestId, ...sender, trace: trace.context, route: null, bytes: null };
+      context = { requestId, ...sender, trace: trace.context, route: null, bytes: 0, streamed: null };
       response = await destination.answer(own, context);
     } catch (error) {
       response = failureResponse(error, { ...at, requestId, path: pathOf(request, at.basePath) });
@@ -138,18 +159,20 @@ export function createPipeline({
     if (at.onAccess === null && trace.span === null) return response;
     const path = pathOf(request, at.basePath);
     endRequestTrace(trace, { method, route, status, requestId });
-    at.onAccess?.(
-      accessEntry(request, {
-        requestId,
-        path,
-        route,
-        status,
-        principal: sender?.principal ?? ANONYMOUS,
-        bytes: context?.bytes ?? null,
-        traceId: trace.context === null ? null : traceIdOf(trace.context),
-        durationMs: Math.round(durationMs),
-      }),
-    );
+    if (at.onAccess === null) return response;
+    const entry = accessEntry(request, {
+      requestId,
+      path,
+      route,
+      status,
+      principal: sender?.principal ?? ANONYMOUS,
+      bytes: bodyBytes(request, response, context),
+      traceId: trace.context === null ? null : traceIdOf(trace.context),
+      durationMs: Math.round(durationMs),
+    });
+    const streamed = context?.streamed ?? null;
+    if (streamed === null) at.onAccess(entry);
+    else void logStream(streamed, entry, at.onAccess, clock);
     return response;
   };
   return { fetch: (request) => run(request, null), refuse: (request, error) => run(request, error) };

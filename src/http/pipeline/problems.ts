@@ -2,6 +2,7 @@ import type { z } from "zod";
 
 import { KildeError, PROBLEM_PATH, type ProblemCode } from "../../core/errors.ts";
 import { PROBLEMS } from "../../core/problems.ts";
+import { utf8Bytes } from "../../core/names.ts";
 import { jsonPointer } from "../../core/json-pointer.ts";
 import type { ProblemDetail } from "../../core/problem-members.ts";
 import { LOG_HEADER, streamTag } from "../log/log-identity.ts";
@@ -95,7 +96,9 @@ export function problemResponse(path: string, error: KildeError, basePath: strin
     if (log !== undefined) headers.set("ETag", streamTag(currentVersion, log));
     if (head !== undefined) headers.set(POSITION_HEADER, String(head));
   }
-  return new Response(problemText(path, error, basePath), { status, headers });
+  const text = problemText(path, error, basePath);
+  headers.set("Content-Length", String(utf8Bytes(text)));
+  return new Response(text, { status, headers });
 }
 
 /** Returns the number of faults in an issue: an issue may list several unknown members. */

@@ -12,6 +12,7 @@ import { failureResponse } from "./failures.ts";
 import type { Destination, Observers } from "./pipeline.ts";
 import { type AppHono, createRouter, resourcesOf } from "./routes.ts";
 import { getProblem, type Readiness, readiness } from "../service/service.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 /** A tenant, as the process reports it. */
 export interface TenantState {
@@ -65,7 +66,7 @@ async function getReadyOfAll(
   const status = isReady ? "ready" : "degraded";
   const showsTenants = covers(principalOf(c).grants, READS_METRICS);
   const body = showsTenants ? { status, tenants: Object.fromEntries(all) } : { status };
-  return Response.json(body, { headers: { "Cache-Control": "no-store" } });
+  return jsonAnswer(c, body, 200, { "Cache-Control": "no-store" });
 }
 
 /** Routes of the process itself, for the requests that match no tenant. */
@@ -82,14 +83,14 @@ function processRouter({ version, tenants, closing, onFault }: ProcessOptions): 
     );
   });
   const resource = resourcesOf(app, "");
-  resource("/health", { GET: (c) => c.json({ status: "ok", version }) });
+  resource("/health", { GET: (c) => jsonAnswer(c, { status: "ok", version }) });
   resource("/ready", { GET: (c) => getReadyOfAll(c, tenants(), closing) });
   resource("/metrics", {
     GET: async (c) => {
       authorize(senderOf(c), READS_METRICS);
       const { metricsAnswer, metricsOf } = await import("../service/metrics.ts");
       const measured = tenants().map(({ name, deps }) => ({ labels: { tenant: name }, deps }));
-      return metricsAnswer(await metricsOf(measured));
+      return metricsAnswer(c, await metricsOf(measured));
     },
   });
   resource("/problems/:code", {

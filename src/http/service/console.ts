@@ -4,7 +4,8 @@ import { KildeError } from "../../core/errors.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Route } from "../operation.ts";
 import { consolePage } from "./console-page.ts";
-import type { StaticFile } from "./static-file.ts";
+import { fileAnswer, type StaticFile } from "./static-file.ts";
+import { textAnswer } from "../wire/text-answer.ts";
 
 /** Names of the files that the page of the console loads first. */
 export interface ConsoleEntry {
@@ -39,7 +40,7 @@ async function getConsole(
   if (consoleFiles !== null && (name !== undefined || !page.includes("."))) {
     const hasProvider = access.sessions.oidc !== null;
     const text = await consolePage({ basePath, entry: await consoleFiles.entry(), hasProvider, environment });
-    return c.body(text, 200, {
+    return textAnswer(c, text, 200, {
       ...HEADERS,
       "Content-Type": "text/html; charset=utf-8",
       "Cache-Control": "no-cache",
@@ -47,9 +48,8 @@ async function getConsole(
   }
   const file = await consoleFiles?.find(page);
   if (file === undefined) throw new KildeError("not-found", `There is nothing at ${c.req.path}`);
-  return c.body(file.body(), 200, {
+  return fileAnswer(c, file, {
     ...HEADERS,
-    "Content-Type": file.mediaType,
     // The same for every sender, and another name for another content.
     "Cache-Control": "public, max-age=31536000, immutable",
   });

@@ -6,6 +6,8 @@ import { seesFeed } from "../feeds/feed-access.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Operation } from "../operation.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
+import { textAnswer } from "../wire/text-answer.ts";
 
 /** The text of /openapi.json for each store that was asked: it is large, and does not change. */
 const OPEN_API_TEXTS = new WeakMap<AppDeps, Promise<string>>();
@@ -24,7 +26,7 @@ export async function getOpenApi(
 ): Promise<Response> {
   const text = OPEN_API_TEXTS.get(deps) ?? openApiText(operations, deps);
   OPEN_API_TEXTS.set(deps, text);
-  return c.body(await text, 200, { "Content-Type": "application/json" });
+  return textAnswer(c, await text, 200, { "Content-Type": "application/json" });
 }
 
 /** Returns the feeds that the sender may read, with their published schemas, which another process may have extended. */
@@ -40,7 +42,8 @@ async function describedFeeds({ feeds }: AppDeps, principal: Principal): Promise
 export async function getAsyncApi(c: Context, deps: AppDeps): Promise<Response> {
   const { asyncApiDocument } = await import("../../feeds/contract/asyncapi.ts");
   const url = new URL(c.req.url).origin + deps.basePath;
-  return c.json(
+  return jsonAnswer(
+    c,
     asyncApiDocument(await describedFeeds(deps, principalOf(c)), { version: deps.version, url }),
     200,
   );

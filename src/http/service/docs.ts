@@ -5,7 +5,7 @@ import { KildeError } from "../../core/errors.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
 import type { Route } from "../operation.ts";
-import type { StaticFile } from "./static-file.ts";
+import { fileAnswer, type StaticFile } from "./static-file.ts";
 
 /** The files below /docs/. */
 export interface Docs {
@@ -28,8 +28,7 @@ async function getDocs(c: Context, { docs }: AppDeps): Promise<Response> {
   const hasInlineStyle = path === "api" || file.mediaType === "image/svg+xml";
   const scope = isAdmittedFreely(principalOf(c)) ? "public" : "private";
   const isPage = file.mediaType.startsWith("text/html");
-  return c.body(file.body(), 200, {
-    "Content-Type": file.mediaType,
+  return fileAnswer(c, file, {
     "Content-Security-Policy": hasInlineStyle ? INLINE_STYLE_POLICY : POLICY,
     // Pages name the version of their style and scripts, so caches may keep those.
     "Cache-Control": isPage ? "no-cache" : `${scope}, max-age=86400`,

@@ -1,3 +1,5 @@
+import type { Context } from "hono";
+
 // Imported file by file: the whole package also measures the process, by APIs that workers lack.
 import Gauge from "prom-client/lib/gauge.js";
 import Registry from "prom-client/lib/registry.js";
@@ -10,6 +12,7 @@ import { consumerGauges } from "../consumers/metrics.ts";
 import type { AppDeps } from "../deps.ts";
 import { readiness } from "./service.ts";
 import { type GaugeOf, subscriptionGauges } from "../subscriptions/metrics.ts";
+import { textAnswer } from "../wire/text-answer.ts";
 
 /**
  * Metrics in Prometheus' text format. Kilde reads gauges from the database at each scrape, since counters in memory could
@@ -203,8 +206,11 @@ export async function metricsOf(stores: readonly Measured[]) {
   return { text: await registry.metrics(), mediaType: registry.contentType };
 }
 
-export function metricsAnswer({ text, mediaType }: Awaited<ReturnType<typeof metricsOf>>): Response {
-  return new Response(text, { headers: { "Content-Type": mediaType, "Cache-Control": "no-store" } });
+export function metricsAnswer(
+  c: Context,
+  { text, mediaType }: Awaited<ReturnType<typeof metricsOf>>,
+): Response {
+  return textAnswer(c, text, 200, { "Content-Type": mediaType, "Cache-Control": "no-store" });
 }
 
 /** A gauge as its documentation lists it. */

@@ -3,6 +3,7 @@ import type { Operation, Route } from "../operation.ts";
 import { apiIndex } from "./api-index.ts";
 import { getAsyncApi, getOpenApi } from "./descriptions.ts";
 import { getProblem, getReady } from "./service.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 const tag = "Service";
 
@@ -32,7 +33,7 @@ const stateOperations: readonly Operation[] = [
     link: "health",
     summary: "Check that the process is alive",
     access: "always",
-    handle: (c, { version }) => c.json({ status: "ok", version }),
+    handle: (c, { version }) => jsonAnswer(c, { status: "ok", version }),
     describe: ({ json, answers, problem }) => ({
       responses: { 200: json(answers.health, "The process is alive"), default: problem },
     }),
@@ -64,9 +65,9 @@ const stateOperations: readonly Operation[] = [
     link: "metrics",
     summary: "Report positions, lag and progress to Prometheus",
     access: needing("read", "/metrics"),
-    handle: async (_, deps) => {
+    handle: async (c, deps) => {
       const { metricsAnswer, metricsOf } = await import("./metrics.ts");
-      return metricsAnswer(await metricsOf([{ labels: {}, deps }]));
+      return metricsAnswer(c, await metricsOf([{ labels: {}, deps }]));
     },
     describe: ({ z, problem }) => ({
       responses: {
@@ -105,7 +106,7 @@ export function serviceOperations({ operations, routes }: DescribedApi): readonl
       tag,
       summary: "List the paths of the API",
       access: "known",
-      handle: (c, deps) => c.json(apiIndex(routes(), deps)),
+      handle: (c, deps) => jsonAnswer(c, apiIndex(routes(), deps)),
       describe: ({ json, answers, problem }) => ({
         responses: { 200: json(answers.index, "The index"), default: problem },
       }),

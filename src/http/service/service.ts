@@ -5,6 +5,7 @@ import { PROBLEMS } from "../../core/problems.ts";
 import { readSweepBacklog } from "../../log/erase/sweeper.ts";
 import { knownError, senderOf } from "../pipeline/authorization.ts";
 import type { AppDeps } from "../deps.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 /** Longest write of a store that is ready, in milliseconds. */
 const READY_DEADLINE_MS = 2_000;
@@ -63,10 +64,10 @@ const FRESH = { "Cache-Control": "no-store" };
 
 /** `GET /ready`: storage accepted a write within the deadline. Senders without credentials get the status alone. */
 export async function getReady(c: Context, deps: AppDeps): Promise<Response> {
-  if (knownError(senderOf(c)) === null) return c.json(await readiness(deps), 200, FRESH);
+  if (knownError(senderOf(c)) === null) return jsonAnswer(c, await readiness(deps), 200, FRESH);
   try {
     const { status } = await readiness(deps);
-    return c.json({ status }, 200, FRESH);
+    return jsonAnswer(c, { status }, 200, FRESH);
   } catch (error) {
     if (!(error instanceof KildeError)) throw error;
     throw new KildeError(error.code, "The store is not ready");
@@ -78,5 +79,5 @@ export function getProblem(c: Context): Response {
   const code = c.req.param("code") ?? "";
   if (!isProblemCode(code))
     throw new KildeError("not-found", `There is no problem type ${JSON.stringify(code)}`);
-  return c.json({ code, ...PROBLEMS[code] });
+  return jsonAnswer(c, { code, ...PROBLEMS[code] });
 }

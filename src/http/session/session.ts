@@ -12,6 +12,7 @@ import { principalOf } from "../pipeline/authorization.ts";
 import { bodyOf } from "../wire/json-body.ts";
 import { clearCookie, sessionCookie, setCookie } from "./cookies.ts";
 import { newSession, sessionQuery } from "./schemas.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 const PRIVATE = { "Cache-Control": "no-store" };
 
@@ -36,7 +37,7 @@ export function getSession(c: Context): Response {
   const { may } = validQuery(c, sessionQuery);
   const principal = principalOf(c);
   const asked = may?.map((grant) => ({ grant, granted: isGranted(principal, grant) }));
-  return c.json({ ...shown(principal), ...(asked === undefined ? {} : { may: asked }) }, 200, PRIVATE);
+  return jsonAnswer(c, { ...shown(principal), ...(asked === undefined ? {} : { may: asked }) }, 200, PRIVATE);
 }
 
 /** Most bytes of a body with a token. Anyone may send one, so it takes no room that appends need. */
@@ -57,7 +58,7 @@ export async function postSession(c: Context, deps: AppDeps): Promise<Response> 
       credentials: "invalid",
     });
   const { sealed, principal, seconds } = opened;
-  return c.json(shown(principal), 201, {
+  return jsonAnswer(c, shown(principal), 201, {
     ...PRIVATE,
     Location: `${deps.basePath}/session`,
     "Set-Cookie": setCookie(sessionCookie(deps.basePath), sealed, seconds),

@@ -1,8 +1,11 @@
 import type { Context } from "hono";
 import { html } from "hono/html";
 
+import { textAnswer } from "../wire/text-answer.ts";
+
 /** A page without scripts, styles, images and frames. */
 const HEADERS = {
+  "Content-Type": "text/html; charset=UTF-8",
   "Cache-Control": "no-store",
   "Content-Security-Policy":
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -21,7 +24,7 @@ interface SignInPage {
 }
 
 /** Answers a browser with a small page. */
-export function signInPage(
+export async function signInPage(
   c: Context,
   { status, title, text, link, continues }: SignInPage,
 ): Promise<Response> {
@@ -40,5 +43,5 @@ export function signInPage(
         <p><a href="${link.path}">${link.text}</a></p>
       </body>
     </html>`;
-  return Promise.resolve(c.html(page, status, HEADERS));
+  return textAnswer(c, String(await page), status, HEADERS);
 }

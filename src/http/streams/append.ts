@@ -1,3 +1,5 @@
+import type { Context } from "hono";
+
 import type { Principal } from "../../access/principal.ts";
 import { KildeError } from "../../core/errors.ts";
 import type { AppendReceipt, ExpectedVersion } from "../../core/event.ts";
@@ -20,6 +22,8 @@ import { fingerprintOf } from "./fingerprint.ts";
 import { authorizeAppend } from "./append-access.ts";
 import { checkSubjectName } from "./stream-name.ts";
 import { tracedParts } from "./traced-events.ts";
+import { principalOf } from "../pipeline/authorization.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 export const IDEMPOTENCY_KEY = "Idempotency-Key";
 
@@ -235,7 +239,9 @@ async function transact(
 }
 
 /** `GET /appends/{idempotencyKey}`: the answer to an append, for a client that lost it. */
-export async function getAppend(key: string, principal: Principal, deps: AppDeps): Promise<Response> {
+export async function getAppend(c: Context, deps: AppDeps): Promise<Response> {
+  const key = c.req.param("idempotencyKey") ?? "";
+  const principal = principalOf(c);
   const checked = checkedKey(key, "idempotencyKey", deps);
   const found = await findAppend(deps.database, deps.reader.address, scopedKey(principal.name, checked));
   if (found === null) {
@@ -246,5 +252,5 @@ export async function getAppend(key: string, principal: Principal, deps: AppDeps
   }
   const { results, identity } = found;
   const body = { results: results.map(resultOf), position: results.at(-1)?.position ?? 0 };
-  return Response.json(body, { headers: { "Cache-Control": "no-cache", ...logHeaders(identity) } });
+  return jsonAnswer(c, body, 200, { "Cache-Control": "no-cache", ...logHeaders(identity) });
 }

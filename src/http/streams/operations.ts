@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { validQuery, readLog } from "../log/pages.ts";
 import type { Operation } from "../operation.ts";
 import type { OpenApiParts } from "../openapi/parts.ts";
-import { needing, principalOf, readingSubjects } from "../pipeline/authorization.ts";
+import { needing, readingSubjects } from "../pipeline/authorization.ts";
 import type { RequestContext } from "../pipeline/pipeline.ts";
 import { MAX_BULK_APPENDS } from "../../core/limits.ts";
 import { APPENDS } from "./append-access.ts";
@@ -158,7 +158,7 @@ export const streamOperations: readonly Operation[] = [
     description:
       "For a client that lost the answer and can no longer repeat the request. A sender finds its own appends only.",
     access: "known",
-    handle: (c, deps) => getAppend(c.req.param("idempotencyKey") ?? "", principalOf(c), deps),
+    handle: getAppend,
     describe: ({ schemas, answers, json, logHeader, problem }) => ({
       request: { params: z.object({ idempotencyKey: schemas.idempotencyKey }) },
       responses: {

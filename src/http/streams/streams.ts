@@ -17,6 +17,7 @@ import { awaitPosition, POSITION_HEADER, shownPosition } from "../log/position.t
 import { actorOf, principalOf } from "../pipeline/authorization.ts";
 import { preconditionOf } from "./preconditions.ts";
 import { subjectNameOf } from "./stream-name.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 /** The word for the subjects of a log on the wire. */
 type SubjectTerm = "stream" | "subject";
@@ -97,7 +98,7 @@ async function truncate(c: Context, deps: AppDeps, stream: string, before: numbe
   }
   await deps.writer.truncate({ subject: stream, before, identity: log.identity, ...actorOf(c) });
   const { firstVersion } = await existing(deps, stream);
-  return c.json({ stream, version, firstVersion }, 200, {
+  return jsonAnswer(c, { stream, version, firstVersion }, 200, {
     ETag: streamTag(version, log.identity),
     ...logHeaders(log.identity),
   });
@@ -117,7 +118,7 @@ async function erase(c: Context, deps: AppDeps, stream: string, reason: string):
   const outcome = await deps.writer.append({ parts, idempotency, identity, by: principalOf(c).name });
   if (outcome.outcome !== "appended") throw await refusalError(deps, outcome, "header");
   const { version, position } = outcome.results[0] ?? { version: 0, position: 0 };
-  return c.json({ stream, version, position }, 200, {
+  return jsonAnswer(c, { stream, version, position }, 200, {
     ETag: streamTag(version, outcome.log.identity),
     ...logHeaders(outcome.log.identity),
     [POSITION_HEADER]: String(position),

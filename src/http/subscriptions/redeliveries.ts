@@ -11,6 +11,7 @@ import { subjectNameOf } from "../streams/stream-name.ts";
 import { optionalBodyOf } from "../wire/json-body.ts";
 import { type SubscriptionDeps } from "./deps.ts";
 import { authorizeSubject, visibleSubjects, visibleSubscription } from "./visible.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 /** Attempts in a page, unless the request states another number. */
 const DEFAULT_PAGE_ATTEMPTS = 50;
@@ -31,7 +32,7 @@ export async function rewindSubscription(c: Context, deps: SubscriptionDeps): Pr
   } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rewindBody);
   const found = await visibleSubscription(c, deps);
   const counted = await rewind(deps.redelivery, found, { ...asked, upTo, subjects }, actorOf(c));
-  return c.json({ ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
+  return jsonAnswer(c, { ...counted, dryRun: asked.dryRun }, asked.dryRun ? 200 : 202, FRESH);
 }
 
 /** An attempt that may have been stored without its contents. */
@@ -87,7 +88,7 @@ export async function getAttempts(c: Context, deps: SubscriptionDeps): Promise<R
   const isCut = shown.length < attempts.length;
   const last = isCut ? shown.at(-1) : listed.at(-1);
   const continues = isKept && (isCut || listed.length === query.limit);
-  return c.json({ attempts: shown, next: continues ? (last?.id ?? null) : null }, 200, FRESH);
+  return jsonAnswer(c, { attempts: shown, next: continues ? (last?.id ?? null) : null }, 200, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/blocked` */
@@ -111,7 +112,7 @@ export async function getBlocked(c: Context, deps: SubscriptionDeps): Promise<Re
     since: lane.since,
     nextAttempt: lane.due === null ? null : new Date(lane.due).toISOString(),
   }));
-  return c.json({ blocked }, 200, { ...FRESH, Link: links.join(", ") });
+  return jsonAnswer(c, { blocked }, 200, { ...FRESH, Link: links.join(", ") });
 }
 
 /** `POST /subscriptions/{subscription}/blocked/{subject}/retry` */
@@ -130,7 +131,7 @@ export async function skipBlockedEvent(c: Context, deps: SubscriptionDeps): Prom
   const found = await visibleSubscription(c, deps);
   authorizeSubject(c, deps, found, subject);
   const skipped = await skipEvent(deps.redelivery, found, subject, sequence, actorOf(c));
-  return c.json({ subject, sequence: sequenceOf(skipped) }, 200, FRESH);
+  return jsonAnswer(c, { subject, sequence: sequenceOf(skipped) }, 200, FRESH);
 }
 
 /** `GET /subscriptions/{subscription}/skips` */
@@ -142,5 +143,5 @@ export async function getSkips(c: Context, deps: SubscriptionDeps): Promise<Resp
     isVisible(subject),
   );
   const skips = listed.map(({ version, ...skip }) => ({ ...skip, sequence: sequenceOf(version) }));
-  return c.json({ skips }, 200, FRESH);
+  return jsonAnswer(c, { skips }, 200, FRESH);
 }

@@ -14,6 +14,7 @@ import { bodyOf, optionalBodyOf } from "../wire/json-body.ts";
 import { type SubscriptionDeps } from "./deps.ts";
 import { deliveredPrefix, visibleSubscription, visibleSubscriptions } from "./visible.ts";
 import type { SubscriptionSchemas } from "./schemas.ts";
+import { jsonAnswer } from "../wire/json-answer.ts";
 
 const FRESH = { "Cache-Control": "no-cache" };
 /** An answer with a secret is shown once, so no cache may keep it. */
@@ -120,7 +121,7 @@ async function answer(
   subscription: SubscriptionRecord,
   status: 200 | 201 = 200,
 ) {
-  return c.json(await shown(deps, subscription), status, FRESH);
+  return jsonAnswer(c, await shown(deps, subscription), status, FRESH);
 }
 
 /** Subscriptions whose status is computed at a time, to find those with one. */
@@ -159,7 +160,7 @@ export async function getSubscriptions(c: Context, deps: SubscriptionDeps): Prom
   const last = entries.at(-1);
   if ((found.length === limit || entries.length < found.length) && last !== undefined)
     links.push(`<${hereWith(c, deps, { cursor: last.subscription })}>; rel="next"`);
-  return c.json({ subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
+  return jsonAnswer(c, { subscriptions: entries }, 200, { ...FRESH, Link: links.join(", ") });
 }
 
 /** `POST /subscriptions`: the answer has the secret, which Kilde does not show again. */
@@ -172,7 +173,10 @@ export async function postSubscription(c: Context, deps: SubscriptionDeps): Prom
   const made = await deps.subscriptions.create(request, actorOf(c));
   const { subscription, secret: own, publicKey } = made;
   const body = { ...(await shown(deps, subscription)), secret: own, publicKey };
-  return c.json(body, 201, { ...SECRET, Location: `${deps.basePath}/subscriptions/${subscription.id}` });
+  return jsonAnswer(c, body, 201, {
+    ...SECRET,
+    Location: `${deps.basePath}/subscriptions/${subscription.id}`,
+  });
 }
 
 /** `GET /subscriptions/{subscription}` */
@@ -229,14 +233,15 @@ export async function resumeSubscription(c: Context, deps: SubscriptionDeps): Pr
 /** `POST /subscriptions/{subscription}/test`: sends an event of type `kilde.test`, once. */
 export async function testSubscription(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { id } = await visibleSubscription(c, deps);
-  return c.json(await deps.subscriptions.test(id), 200, FRESH);
+  return jsonAnswer(c, await deps.subscriptions.test(id), 200, FRESH);
 }
 
 /** `POST /subscriptions/{subscription}/rotate-secret` */
 export async function rotateSecret(c: Context, deps: SubscriptionDeps): Promise<Response> {
   const { secret = null, overlapSeconds } = await optionalBodyOf(c, deps, deps.subscriptionSchemas.rotation);
   const { id } = await visibleSubscription(c, deps);
-  return c.json(
+  return jsonAnswer(
+    c,
     await deps.subscriptions.rotateSecret(id, { secret, overlapSeconds }, actorOf(c)),
     200,
     SECRET,

@@ -1,5 +1,5 @@
 import type { ConsoleEntry } from "../../http/service/console.ts";
-import type { StaticFile } from "../../http/service/static-file.ts";
+import { contentFile, type StaticFile } from "../../http/service/static-file.ts";
 
 /** The files of the console, by name. */
 export interface LoadedConsole {
@@ -14,7 +14,7 @@ export async function loadConsole(): Promise<LoadedConsole> {
   return {
     entry,
     files: new Map(
-      [...files].map(([name, { mediaType, content }]) => [name, { mediaType, body: () => content }]),
+      [...files].map(([name, { mediaType, content }]) => [name, contentFile(mediaType, content)]),
     ),
   };
 }

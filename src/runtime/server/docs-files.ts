@@ -5,7 +5,7 @@ import type { Docs } from "../../http/service/docs.ts";
 import type { StaticFile } from "../../http/service/static-file.ts";
 
 function file(path: string, mediaType: string): StaticFile {
-  return { mediaType, body: () => Bun.file(path).stream() };
+  return { mediaType, bytes: () => Bun.file(path).size, body: () => Bun.file(path).stream() };
 }
 
 /** Swagger UI's files, which the binary includes. */

@@ -1,4 +1,5 @@
 import type { ConsoleEntry, ConsoleFiles } from "../../http/service/console.ts";
+import { contentFile } from "../../http/service/static-file.ts";
 
 /** The binding of static assets on Cloudflare, whose folder is `dist/assets` of this package. */
 interface AssetsBinding {
@@ -25,9 +26,10 @@ export function consoleAssets(bindings: unknown): ConsoleFiles | null {
       return (await answer.json()) as ConsoleEntry;
     },
     async find(name) {
-      const { ok, body, headers } = await load(name);
-      if (!ok || body === null) return undefined;
-      return { mediaType: headers.get("content-type") ?? "application/octet-stream", body: () => body };
+      const answer = await load(name);
+      if (!answer.ok) return undefined;
+      const mediaType = answer.headers.get("content-type") ?? "application/octet-stream";
+      return contentFile(mediaType, new Uint8Array(await answer.arrayBuffer()));
     },
   };
 }

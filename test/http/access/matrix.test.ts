@@ -5,6 +5,7 @@ import type { Docs } from "../../../src/http/service/docs.ts";
 import { type Operation, type Route } from "../../../src/http/operation.ts";
 import { OPERATIONS, ROUTES } from "../../../src/http/operations.ts";
 import type { Database } from "../../../src/storage/database.ts";
+import { contentFile } from "../../../src/http/service/static-file.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { sketch } from "../../support/feeds.ts";
 import { createTestKey, type TestKey, withToken } from "../../support/keys.ts";
@@ -22,7 +23,7 @@ const FEEDS = [
 ];
 
 const DOCS: Docs = {
-  find: () => Promise.resolve({ mediaType: "text/plain", body: () => "a page" }),
+  find: () => Promise.resolve(contentFile("text/plain", "a page")),
 };
 
 /** A store with events, feeds, a consumer, a subscription, and a key for each holder. */

@@ -8,6 +8,7 @@ import { createKilde } from "../../../src/embed/index.ts";
 import type { AccessEntry } from "../../../src/http/pipeline/access-log.ts";
 import { startServer } from "../../../src/runtime/server/serve.ts";
 import { createWorker } from "../../../src/worker.ts";
+import { eventually } from "../../support/eventually.ts";
 import { hasSqld, startSqld } from "../../support/sqld.ts";
 
 setDefaultTimeout(60_000);
@@ -110,6 +111,10 @@ async function operationsOf({ fetch: call }: Platform): Promise<Operation[]> {
   );
 }
 
+function isEventStream({ headers }: Response): boolean {
+  return headers.get("Content-Type") === "text/event-stream";
+}
+
 const REQUEST_ID = { "X-Request-Id": "from-the-client" };
 
 describe.each(PLATFORMS)("the pipeline of %s", (_name, open) => {
@@ -125,8 +130,13 @@ describe.each(PLATFORMS)("the pipeline of %s", (_name, open) => {
     const before = platform.entries?.length ?? 0;
     const response = await platform.fetch(path, { ...init, method, headers });
     expect(response.headers.get("X-Request-Id"), `${method} ${path}`).toBe(REQUEST_ID["X-Request-Id"]);
-    if (platform.entries !== null) {
-      const entry = platform.entries.slice(before).find((each) => each.requestId === "from-the-client");
+    const { entries } = platform;
+    if (entries !== null) {
+      // A stream is logged when it ends.
+      if (isEventStream(response)) await response.body?.cancel();
+      const entry = await eventually(() =>
+        entries.slice(before).find((each) => each.requestId === "from-the-client"),
+      );
       expect(entry, `${method} ${path}`).toMatchObject({
         method,
         status: response.status,
@@ -149,7 +159,7 @@ describe.each(PLATFORMS)("the pipeline of %s", (_name, open) => {
       if (response.status >= 400) {
         expect([path, response.headers.get("Content-Type")]).toEqual([path, "application/problem+json"]);
       }
-      await response.body?.cancel();
+      if (!isEventStream(response)) await response.body?.cancel();
     }
   });
 
@@ -210,4 +220,104 @@ test("a server refuses hosts that are not its own, before anything else", async 
   expect(response.headers.get("X-Request-Id")).not.toBeNull();
   expect(platform.entries).toMatchObject([{ method: "POST", path: "/streams/x", status: 421 }]);
   await platform.close();
+});
+
+const EVENTS = Array.from({ length: 200 }, (_, n) => ({ type: "Opened", data: { n, name: "Ægir" } }));
+
+const LOGGING: readonly (readonly [name: string, config: KildeConfig, base: string])[] = [
+  ["a server", { databaseUrl: ":memory:" }, ""],
+  ["a tenant", { tenants: [{ ...TENANT, path: "/shop" }] }, "/shop"],
+  ["a server that pages may call", { databaseUrl: ":memory:", corsOrigin: ["https://app.example"] }, ""],
+];
+
+type Asked = readonly [
+  method: string,
+  path: string,
+  init: { readonly body?: string; readonly headers?: Readonly<Record<string, string>> },
+];
+
+describe.each(LOGGING)("the access log of %s", (_name, config, base) => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await openServer(config, base);
+    await platform.fetch("/streams/many", { method: "POST", ...json({ events: EVENTS }) });
+  });
+  afterAll(() => platform.close());
+
+  async function files(page: string): Promise<string[]> {
+    const text = await (await platform.fetch(page)).text();
+    return [...text.matchAll(/(?:src|href)="([^"]+\.(?:js|css|svg))"/g)].map(([, path = ""]) =>
+      path.slice(base.length),
+    );
+  }
+
+  test("has the bytes of the body of every answer, before any compression", async () => {
+    const operations = (await operationsOf(platform)).map(({ method, path }): Asked => [
+      method,
+      path,
+      method === "GET" ? {} : json({}),
+    ]);
+    const consoleFiles = await files("/console");
+    expect(consoleFiles.length).toBeGreaterThan(1);
+    const pages = [
+      "/docs",
+      "/docs/",
+      "/docs/api",
+      "/docs/swagger-ui.css",
+      "/console",
+      "/console/",
+      ...consoleFiles,
+    ];
+    const others: Asked[] = [
+      ["HEAD", "/events", {}],
+      ["OPTIONS", "/events", {}],
+      ["PUT", "/events", {}],
+      ["POST", "/streams/evil", { ...json({ events: EVENTS }), headers: EVIL }],
+      ["POST", "/streams/many", json({ events: EVENTS })],
+      ["POST", "/streams/many", json({ events: EVENTS, expectedVersion: 1 })],
+      ["POST", "/appends", json([{ stream: "many", events: EVENTS }])],
+      ["DELETE", "/streams/evil?reason=asked", {}],
+      ...["/nothing", "/streams/%41", "/docs/nothing", ...pages, "/"].map((path): Asked => ["GET", path, {}]),
+    ];
+    for (const [index, [method, path, init]] of [...operations, ...others].entries()) {
+      const headers = { ...init.headers, "X-Request-Id": `of-${index}` };
+      const response = await platform.fetch(path, { ...init, method, headers, redirect: "manual" });
+      if (isEventStream(response)) {
+        await response.body?.cancel();
+        continue;
+      }
+      const { byteLength } = await response.arrayBuffer();
+      const entry = platform.entries?.find(({ requestId }) => requestId === `of-${index}`);
+      expect([method, path, entry?.status, entry?.bytes]).toEqual([
+        method,
+        path,
+        response.status,
+        byteLength,
+      ]);
+    }
+  });
+
+  test("has an event stream once it ends, with the bytes that were sent", async () => {
+    const entryOf = (id: string) => platform.entries?.find(({ requestId }) => requestId === id);
+    const follow = (id: string) =>
+      platform.fetch("/events", { headers: { Accept: "text/event-stream", "X-Request-Id": id } });
+    const left = await follow("left");
+    const reader = left.body?.getReader();
+    let read = 0;
+    for (let done = reader === undefined; !done && read < 1_000;) {
+      const result = await reader?.read();
+      done = result?.done ?? true;
+      read += result?.value?.byteLength ?? 0;
+    }
+    expect(entryOf("left")).toBeUndefined();
+    await reader?.cancel();
+    const entry = await eventually(() => entryOf("left"));
+    expect(entry).toMatchObject({ route: "/events", status: 200, streamMs: expect.any(Number) });
+    expect(entry.bytes).toBeGreaterThanOrEqual(read);
+
+    const whole = (await follow("whole")).arrayBuffer();
+    await platform.fetch("/streams/many", { method: "POST", ...json({ events: EVENTS }) });
+    await platform.close();
+    expect(entryOf("whole")?.bytes).toBe((await whole).byteLength);
+  });
 });

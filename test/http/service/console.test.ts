@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect } from "bun:test";
 
 import type { ConsoleFiles } from "../../../src/http/service/console.ts";
+import { contentFile } from "../../../src/http/service/static-file.ts";
 import { openApp, type TestApp } from "../../support/app.ts";
 import { createTestKey } from "../../support/keys.ts";
 import { testInProcess } from "../../support/tested-on.ts";
@@ -8,9 +9,7 @@ import { testInProcess } from "../../support/tested-on.ts";
 const FILES: ConsoleFiles = {
   entry: () => Promise.resolve({ script: "start-1.js", style: "console-1.css", icon: "icon-1.svg" }),
   find: (name) =>
-    Promise.resolve(
-      name === "start-1.js" ? { mediaType: "text/javascript", body: () => "start()" } : undefined,
-    ),
+    Promise.resolve(name === "start-1.js" ? contentFile("text/javascript", "start()") : undefined),
 };
 
 const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";

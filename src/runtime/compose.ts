@@ -20,6 +20,7 @@ import { CLEAR_BACKOFF, clearJob } from "../feeds/lifecycle/clear.ts";
 import type { DeliveryPort } from "../http/deps.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobFailure, LoopOptions, RunningJob } from "../jobs/loop.ts";
+import type { OnReleaseFailure } from "../log/append/stream-cache.ts";
 import { type LogNotice, type LogWriter, openLogWriter } from "../log/append/writer.ts";
 import { type ActivityRecorder, createActivityRecorder } from "../log/consumers/activity.ts";
 import { type CorrelationIndexing, CORRELATIONS_BACKOFF, correlationsJob } from "../log/read/correlations.ts";
@@ -101,6 +102,8 @@ export interface Platform {
   readonly orderWrites?: (writer: LogWriter) => LogWriter;
   /** Runs the sweep and the clearing of feeds: a server in loops, which start at once; a worker in slices. */
   readonly startJob: (kind: StoreJobKind, job: Job, backoff: LoopOptions["backoff"]) => StartedJob;
+  /** Called when memory could not be released after a load. Default: the process releases none. */
+  readonly onReleaseFailure?: OnReleaseFailure;
   /** Opens the platform's part of webhooks. It calls `onChange` with each subscription that a request changed. */
   readonly openDelivery: (onChange: (subscription: string) => void) => DeliveryPort & { close?: () => void };
   /** Starts background work, which calls `onPublished` with each batch that a feed published. */
@@ -168,6 +171,7 @@ export function composeStore(platform: Platform, registered: readonly Registered
       operations.look().catch(() => {});
       background.administered();
     },
+    onReleaseFailure: platform.onReleaseFailure,
   });
   const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
   const { isShared } = platform;

@@ -118,6 +118,8 @@ export interface TestAppOptions {
   readonly oidc?: OidcProvider;
   /** Notified of changed subscriptions, which are not delivered. */
   readonly onChange?: (subscription: string) => void;
+  /** Default: it is a fault. */
+  readonly onReleaseFailure?: (error: unknown) => void;
 }
 
 export const TEST_SECRET_KEY = `k1:${btoa("0123456789abcdef0123456789abcdef")}`;
@@ -161,12 +163,14 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     egressAllow = ["127.0.0.1"],
     onChange: changed = () => {},
   } = options;
+  const faults: unknown[] = [];
   const store = composeTestStore(deps, registered, {
     reading: options.replica === undefined ? undefined : { ...deps, database: options.replica },
     correlations: options.correlations === true ? "in-background" : "off",
     isShared: options.isShared ?? false,
     openDelivery: (onChange) => createDeliveryPort({ secretKeys, egressAllow }, onChange),
     startBackground: () => ({ ...NO_BACKGROUND, changed }),
+    onReleaseFailure: options.onReleaseFailure ?? ((error) => void faults.push(error)),
     access: {
       digest: nodeDigest,
       issuers: openIssuers(options.issuers ?? [], {
@@ -180,7 +184,6 @@ async function openAppHere(options: TestAppOptions): Promise<TestApp> {
     },
   });
   const { feeds } = store;
-  const faults: unknown[] = [];
   const destination = storeDestination({
     ...store,
     limits,

@@ -8,7 +8,7 @@ import { commitPlan, forgetPlanned, type GroupDeps, planBehind, preparePlan } fr
 import { keyExpiry } from "../key-expiry.ts";
 import type { LogState } from "../log-state.ts";
 import type { AppendOutcome, Plan, Transaction } from "./plan.ts";
-import { createStreamCache } from "./stream-cache.ts";
+import { createStreamCache, type OnReleaseFailure } from "./stream-cache.ts";
 import {
   type Caller,
   expireUntil,
@@ -50,6 +50,7 @@ export interface CommitQueueDeps extends Pick<GroupDeps, "database" | "log" | "r
   readonly measures: AppendMeasures;
   /** Receives the state of the log after each commit, before the appends are answered. */
   readonly onCommit: (log: LogState) => void;
+  readonly onReleaseFailure: OnReleaseFailure | undefined;
 }
 
 /** Another write, between two commits. */
@@ -66,8 +67,8 @@ interface Job extends Caller {
  * one client, with an append at a time, there is nothing to share or to send ahead: such groups go by `writeAlone`.
  */
 export function createCommitQueue(queueDeps: CommitQueueDeps): CommitQueue {
-  const { database, log, clock, limits, measures, recordRemovals, onCommit } = queueDeps;
-  const streams = createStreamCache(database, clock);
+  const { database, log, clock, limits, measures, recordRemovals, onCommit, onReleaseFailure } = queueDeps;
+  const streams = createStreamCache(database, clock, onReleaseFailure);
   const { cache } = streams;
   const known = { identity: null, groupsToRead: 0 };
   const forgetting = { keys: 0, lastMs: 0 };

@@ -10,6 +10,9 @@ const CACHE_BYTES = 12 * 1024 * 1024;
 /** Events after which the cache may hold a megabyte. */
 const RELEASE_EVENTS = 4_000;
 
+/** Called after each release of memory that failed; the memory stays with the caches, which have a bound. */
+export type OnReleaseFailure = (error: unknown) => void;
+
 /** The streams that were appended to recently. */
 export interface StreamCache {
   readonly cache: SubjectCache<SubjectState>;
@@ -21,25 +24,26 @@ export interface StreamCache {
 
 /**
  * A cache that is emptied when appends pause, with those of the database: a stream that is unknown again costs its next
- * append little. A worker has no time between requests, and keeps its cache.
+ * append little. Without `onReleaseFailure` it is not emptied: a worker has no time between requests, and a command ends.
  */
 export function createStreamCache(
   { embedded, release }: Pick<Database, "embedded" | "release">,
   clock: Clock,
+  onReleaseFailure: OnReleaseFailure | undefined,
 ): StreamCache {
   const cache = createSubjectCache<SubjectState>(CACHE_BYTES, () => 0);
-  const memory = embedded
-    ? startMemoryRelease({
-        release() {
-          cache.clear();
-          release?.();
-        },
-        worthwhile: RELEASE_EVENTS,
-        clock,
-        // The caches have a bound, and the release is tried again. A database with a writer thread reports its failures.
-        onFailure() {},
-      })
-    : null;
+  const memory =
+    embedded && onReleaseFailure !== undefined
+      ? startMemoryRelease({
+          release() {
+            cache.clear();
+            release?.();
+          },
+          worthwhile: RELEASE_EVENTS,
+          clock,
+          onFailure: onReleaseFailure,
+        })
+      : null;
   return {
     cache,
     record: (events) => memory?.record(events),

@@ -11,6 +11,7 @@ import type { RecordRemovals } from "../erase/stream-removal.ts";
 import { EVENT_LOG_ADDRESS } from "../keys.ts";
 import type { LogState } from "../log-state.ts";
 import type { AppendOutcome, Transaction } from "./plan.ts";
+import type { OnReleaseFailure } from "./stream-cache.ts";
 import type { SweepWriter } from "../erase/sweeper.ts";
 import { type Truncation, truncateSubject } from "../erase/truncate.ts";
 
@@ -45,6 +46,8 @@ export interface LogWriterDeps {
   readonly recordRemovals: RecordRemovals;
   /** Called after each write that may have appended to other logs beside its change. */
   readonly onBeside: () => void;
+  /** Default: the process releases no memory when appends pause. */
+  readonly onReleaseFailure?: OnReleaseFailure | undefined;
 }
 
 /** Opens the event log for writing, on a database whose schema is up to date. One for a process. */
@@ -56,6 +59,7 @@ export function openLogWriter(deps: LogWriterDeps): LogWriter {
     ...shared,
     measures: createAppendMeasures(measures),
     onCommit: onNotice,
+    onReleaseFailure: deps.onReleaseFailure,
   });
   const erased = () => {
     onSweep();

@@ -30,6 +30,7 @@ import { createDeliveryPort } from "./delivery-port.ts";
 import type { Surface } from "./listen.ts";
 import { replicaOf, warnOfReplica } from "./replica.ts";
 import type { ServedStore } from "./served-store.ts";
+import { createTroubleReports, troubleWith } from "../../storage/writer/writer-trouble.ts";
 import { logWriterTrouble } from "./writer-troubles.ts";
 
 /**
@@ -175,6 +176,10 @@ function serverPlatform(
       startServerLoop(job, backoff, (err, { attempts }) =>
         logger.error({ err, attempts }, JOB_FAILURES[kind]),
       ),
+    onReleaseFailure: troubleWith(
+      "release-memory",
+      createTroubleReports((trouble) => logWriterTrouble(logger, trouble)),
+    ),
     openDelivery: (onChange) => createDeliveryPort(settings, onChange),
     startBackground: ({ writer, operations }, onPublished) =>
       startBackground({

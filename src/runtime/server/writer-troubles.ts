@@ -26,7 +26,7 @@ const ENTRIES: Readonly<Record<TroubledWork, Entry>> = {
   },
 };
 
-/** Logs a failure in the writer thread that refuses no write. */
+/** Logs a failure beside writes, which refuses none. */
 export function logWriterTrouble(logger: EventLogger, { work, error }: WriterTrouble): void {
   const { level, message, remedy } = ENTRIES[work];
   logger[level]({ error, remedy }, message);

@@ -1,6 +1,6 @@
 import { errorText } from "../../core/error-text.ts";
 
-/** The work beside writes, in the writer thread, that failed. */
+/** The work beside writes, mostly in the writer thread, that failed. */
 export type TroubledWork =
   /** Copying the write-ahead log in the background; it is retried. */
   | "checkpoint"
@@ -9,7 +9,7 @@ export type TroubledWork =
   /** Returning freed memory to the operating system, which this C library does not do on request. */
   | "trim-heap";
 
-/** A failure in the writer thread that loses nothing and refuses no write, but makes it slower or larger. */
+/** A failure beside writes that loses nothing and refuses no write, but makes it slower or larger. */
 export interface WriterTrouble {
   readonly work: TroubledWork;
   readonly error: string;

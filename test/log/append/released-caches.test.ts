@@ -68,7 +68,12 @@ test("a release that fails in a process without a writer thread is tried again, 
     },
     close: () => {},
   };
-  const app = await openApp({ database: failing, clock });
+  const failures: unknown[] = [];
+  const app = await openApp({
+    database: failing,
+    clock,
+    onReleaseFailure: (error) => void failures.push(error),
+  });
   const events = Array.from({ length: 1_000 }, () => ({ type: "T" }));
   const load = async () => {
     for (let appends = 0; appends < 4; appends += 1) await app.append("a", ...events);
@@ -77,6 +82,7 @@ test("a release that fails in a process without a writer thread is tried again, 
   await eventually(() => attempts === 2);
   await load();
   await eventually(() => attempts === 3);
+  expect(failures).toEqual([new Error("disk I/O error")]);
   await app.close();
   database.close();
 });

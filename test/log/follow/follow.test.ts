@@ -79,8 +79,12 @@ forEachDeployment(["memory", "file", "sqld", "worker"], (deployment) => {
           return { after, taking: takeEvents(response, total - after) };
         }),
       );
+      // A worker refuses writes that wait for too long, so only a few wait at a time, however slow the machine is.
       const appending = Promise.all(
-        Array.from({ length: total - 40 }, async (_, n) => app.append(`s-${n % 7}`, { type: "T", data: n })),
+        Array.from({ length: 20 }, async (_, writer) => {
+          for (let n = writer; n < total - 40; n += 20)
+            await app.append(`s-${n % 7}`, { type: "T", data: n });
+        }),
       );
       for (const { after, taking } of followers) {
         const seen = (await taking).map(({ id }) => Number(id));

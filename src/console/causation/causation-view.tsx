@@ -4,7 +4,7 @@ import { formatCount, formatCounted } from "../format/counts.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { Time } from "../shell/time.tsx";
 import type { ViewProps } from "../shell/views.ts";
 import { type Causation, readCausation } from "./causation-reads.ts";
@@ -107,8 +107,7 @@ export function CausationView({ query }: ViewProps) {
       <h1>
         Causes and effects of <bdi>{value?.event.type ?? "an event"}</bdi>
       </h1>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value === null && (
         <EmptyState title="There is no such event">It was removed, or the address is incomplete.</EmptyState>
       )}

@@ -7,7 +7,7 @@ import { ConfirmDialog } from "../shell/confirm-dialog.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { DialogButton } from "../shell/dialog-button.tsx";
 import { Facts } from "../shell/facts.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { Time } from "../shell/time.tsx";
 import type { ConsumedLog } from "./consumed-log.ts";
 import { ConsumerState } from "./consumer-state.tsx";
@@ -109,8 +109,7 @@ export function ConsumerDetail({ log, name }: ConsumerDetailProps) {
       <h1>
         <bdi>{name}</bdi> {value !== undefined && value !== null && <ConsumerState state={value.state} />}
       </h1>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value === null && (
         <section class="empty">
           <p>

@@ -4,7 +4,7 @@ import { formatCounted } from "../format/counts.ts";
 import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import type { ViewProps } from "../shell/views.ts";
 import { FeedCard } from "./feed-card.tsx";
 import { FeedGraph } from "./feed-graph.tsx";
@@ -35,8 +35,7 @@ export function FeedsView({ rest }: ViewProps) {
   return (
     <>
       <h1>Feeds</h1>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value !== undefined && selectedVersion !== undefined && !value.some(isSelected) && (
         <p class="warning">
           There is no version <bdi>{rest.join("/")}</bdi> that you may read: it may have been retired.

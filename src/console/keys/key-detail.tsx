@@ -8,7 +8,7 @@ import { useConsole } from "../shell/console-context.ts";
 import { DialogButton } from "../shell/dialog-button.tsx";
 import { Facts } from "../shell/facts.tsx";
 import { IssuedSecret } from "../shell/issued-secret.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { RotationDialog } from "../shell/rotation-dialog.tsx";
 import { Time } from "../shell/time.tsx";
 import { KeyState } from "./key-state.tsx";
@@ -99,8 +99,7 @@ export function KeyDetail({ id }: { readonly id: string }) {
       <h1>
         <bdi>{value?.name ?? id}</bdi> {value !== undefined && <KeyState status={value.status} />}
       </h1>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {hint !== null && <p class="warning">{hint}</p>}
       {value !== undefined && <KeyFacts info={value} />}
       {value !== undefined && isValid && (

@@ -9,7 +9,7 @@ import { DataTable } from "../shell/data-table.tsx";
 import { DialogButton } from "../shell/dialog-button.tsx";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { IssuedSecret } from "../shell/issued-secret.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { Time } from "../shell/time.tsx";
 import { CreateKeyDialog } from "./create-key-dialog.tsx";
 import { KeyState } from "./key-state.tsx";
@@ -86,8 +86,7 @@ export function KeyList({ after }: { readonly after: string }) {
           onClose={() => show(null)}
         />
       )}
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {isEmpty && (
         <EmptyState title="There is no key: this store is open to everyone" command={commands.createKey()}>
           Create the first key on the machine of the database. From then on, requests need a key.

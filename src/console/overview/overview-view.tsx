@@ -7,7 +7,7 @@ import { formatCount, formatShort } from "../format/counts.ts";
 import { CONSUMERS_TOPIC, EVENTS_TOPIC, FEEDS_TOPIC, SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { SubjectField } from "../subject/subject-field.tsx";
 import { CountCard } from "./count-card.tsx";
 import { FeedLags } from "./feed-lags.tsx";
@@ -109,8 +109,7 @@ export function OverviewView() {
   return (
     <>
       <h1>Overview</h1>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value !== undefined && (
         <>
           <ProblemList problems={value.problems} count={value.problemCount} />

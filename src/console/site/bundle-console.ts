@@ -50,6 +50,25 @@ const SMALLER_CLIENT: BunPlugin = {
   },
 };
 
+/** Members of uPlot that draw other charts than lines. */
+const UNUSED_PATHS = ["stepped", "bars", "spline"];
+
+/** Leaves out the assignments of members that no chart uses, so that the bundler leaves out their code: a tenth of uPlot. */
+const SMALLER_CHARTS: BunPlugin = {
+  name: "smaller-charts",
+  setup(build) {
+    build.onLoad({ filter: /\/uPlot\.esm\.js$/ }, async ({ path }) => {
+      let contents = await Bun.file(path).text();
+      for (const name of UNUSED_PATHS) {
+        const assignment = new RegExp(`\\(paths\\.${name}\\s*= \\w+\\);`);
+        if (!assignment.test(contents)) throw new Error(`${path} does not assign paths.${name}`);
+        contents = contents.replace(assignment, "");
+      }
+      return { contents, loader: "js" };
+    });
+  },
+};
+
 /** Bundles the console: scripts that load when they are needed, and one style sheet. */
 export async function bundleConsole(): Promise<ConsoleBundle> {
   const name = "[name]-[hash].[ext]";
@@ -59,7 +78,7 @@ export async function bundleConsole(): Promise<ConsoleBundle> {
     format: "esm",
     splitting: true,
     minify: true,
-    plugins: [SMALLER_CLIENT],
+    plugins: [SMALLER_CLIENT, SMALLER_CHARTS],
     sourcemap: "none",
     define: { "process.env.NODE_ENV": '"production"' },
     jsx: { runtime: "automatic", importSource: "preact", development: false },

@@ -1,4 +1,3 @@
-import { useSignal } from "@preact/signals";
 import { useId, useMemo } from "preact/hooks";
 
 import { useResource } from "../data/use-resource.ts";
@@ -6,9 +5,12 @@ import { formatCount } from "../format/counts.ts";
 import { localInputTime } from "../format/times.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
+import { DialogButton } from "../shell/dialog-button.tsx";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { Problem } from "../shell/problem.tsx";
+import { queryNumber } from "../shell/query-number.ts";
 import type { QueryValues } from "../shell/router.ts";
+import { useAction } from "../shell/use-action.ts";
 import type { ViewProps } from "../shell/views.ts";
 import { EraseButton } from "./erase-button.tsx";
 import { streamGrant } from "./stream-grant.ts";
@@ -27,10 +29,9 @@ interface ShownStream {
 }
 
 function shownStream(query: URLSearchParams): ShownStream {
-  const version = Number(query.get("version") ?? "");
   return {
     name: query.get("name") ?? "",
-    version: Number.isSafeInteger(version) && version > 0 ? version : undefined,
+    version: queryNumber(query, "version"),
     asOf: query.get("asOf") ?? undefined,
     form: query.get("form") === "raw" ? "raw" : "pretty",
   };
@@ -100,25 +101,16 @@ function TimelineControls({ shown }: { readonly shown: ShownStream }) {
 }
 
 function EarlierButton({ timeline }: { readonly timeline: Timeline }) {
-  const isBusy = useSignal(false);
-  const error = useSignal<unknown>(null);
-  const readEarlier = async (): Promise<void> => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    error.value = null;
-    try {
-      await timeline.readEarlier(new AbortController().signal);
-    } catch (failure) {
-      error.value = failure;
-    } finally {
-      isBusy.value = false;
-    }
-  };
+  const { isBusy, error, run } = useAction();
   return (
     <>
-      {error.value !== null && <Problem error={error.value} />}
-      <button type="button" disabled={isBusy.value} onClick={() => void readEarlier()}>
-        {isBusy.value ? "Loading…" : "Earlier events"}
+      {error !== null && <Problem error={error} />}
+      <button
+        type="button"
+        disabled={isBusy}
+        onClick={() => run(() => timeline.readEarlier(new AbortController().signal))}
+      >
+        {isBusy ? "Loading…" : "Earlier events"}
       </button>
     </>
   );
@@ -131,7 +123,6 @@ function boundText({ version, asOf }: ShownStream): string {
 
 function Stream({ shown }: { readonly shown: ShownStream }) {
   const { client, router, session, commands } = useConsole();
-  const isAppending = useSignal(false);
   const { name, version, asOf, form } = shown;
   const isPast = version !== undefined || asOf !== undefined;
   const key = `${name}\n${version ?? ""}\n${asOf ?? ""}`;
@@ -156,14 +147,17 @@ function Stream({ shown }: { readonly shown: ShownStream }) {
           <ExportButton key={key} stream={name} bound={{ toVersion: version, asOf }} />
         )}
         {isLoaded && !isPast && mayAppend && (
-          <button
-            type="button"
-            onClick={() => {
-              isAppending.value = true;
-            }}
-          >
-            Append…
-          </button>
+          <DialogButton
+            label="Append"
+            dialog={(close) => (
+              <AppendDialog
+                stream={name}
+                version={latest?.version ?? 0}
+                onAppended={reload}
+                onClose={close}
+              />
+            )}
+          />
         )}
         {isLoaded && !isPast && mayErase && (
           <EraseButton stream={name} version={latest.version} onErased={reload} />
@@ -188,16 +182,6 @@ function Stream({ shown }: { readonly shown: ShownStream }) {
         ))}
       </ol>
       {hasEarlier && <EarlierButton timeline={timeline} />}
-      {isAppending.value && (
-        <AppendDialog
-          stream={name}
-          version={latest?.version ?? 0}
-          onAppended={reload}
-          onClose={() => {
-            isAppending.value = false;
-          }}
-        />
-      )}
     </>
   );
 }

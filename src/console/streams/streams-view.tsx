@@ -3,8 +3,9 @@ import { useResource } from "../data/use-resource.ts";
 import { formatCounted } from "../format/counts.ts";
 import { EVENTS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
+import { DataTable } from "../shell/data-table.tsx";
 import { EmptyState } from "../shell/empty-state.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { SearchField } from "../shell/search-field.tsx";
 import { Time } from "../shell/time.tsx";
 import type { ViewProps } from "../shell/views.ts";
@@ -62,8 +63,7 @@ export function StreamsView({ query }: ViewProps) {
         placeholder="user-"
         onSearch={(text) => router.go(router.href("streams", { prefix: text }), { replace: true })}
       />
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value?.length === 0 && after === "" && (
         <EmptyState
           title={prefix === "" ? "There is no stream yet" : "No stream begins like this"}
@@ -73,23 +73,11 @@ export function StreamsView({ query }: ViewProps) {
         </EmptyState>
       )}
       {value !== undefined && value.length > 0 && (
-        <div class="wide">
-          <table>
-            <caption class="hidden">Streams, by name</caption>
-            <thead>
-              <tr>
-                <th scope="col">Stream</th>
-                <th scope="col">Events</th>
-                <th scope="col">Last event</th>
-              </tr>
-            </thead>
-            <tbody>
-              {value.map((stream) => (
-                <StreamRow key={stream.subject} stream={stream} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <DataTable caption="Streams, by name" columns={["Stream", "Events", "Last event"]}>
+          {value.map((stream) => (
+            <StreamRow key={stream.subject} stream={stream} />
+          ))}
+        </DataTable>
       )}
       <p class="actions">
         {after !== "" && <a href={router.href("streams", { prefix })}>First streams</a>}

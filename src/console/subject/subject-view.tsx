@@ -8,7 +8,9 @@ import { EVENTS_TOPIC, FEEDS_TOPIC } from "../live/topics.ts";
 import { Command } from "../shell/command.tsx";
 import { useConsole } from "../shell/console-context.ts";
 import { EmptyState } from "../shell/empty-state.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { Problem } from "../shell/problem.tsx";
+import { queryNumber } from "../shell/query-number.ts";
 import type { QueryValues } from "../shell/router.ts";
 import type { ViewProps } from "../shell/views.ts";
 import { AlignedRowItem } from "./aligned-row.tsx";
@@ -32,11 +34,10 @@ interface ShownSubject {
 }
 
 function shownSubject(query: URLSearchParams): ShownSubject {
-  const before = Number(query.get("before") ?? "");
   return {
     name: query.get("name") ?? "",
     feed: query.get("feed") ?? undefined,
-    before: Number.isSafeInteger(before) && before > 0 ? before : undefined,
+    before: queryNumber(query, "before"),
     isOnlyDifferences: query.get("only") === "differences",
   };
 }
@@ -183,8 +184,7 @@ function Subject({ shown }: { readonly shown: ShownSubject }) {
         <a href={router.href("stream", { name })}>Its stream</a>
         {feed !== undefined && <a href={router.href("subject", { name })}>In all feeds</a>}
       </p>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value !== undefined && (
         <>
           {before === undefined && <Readers page={value} name={name} />}

@@ -9,7 +9,8 @@ import { formatUntil } from "../format/times.ts";
 import { SUBSCRIPTIONS_TOPIC } from "../live/topics.ts";
 import { useConsole } from "../shell/console-context.ts";
 import { Facts } from "../shell/facts.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
+import { queryNumber } from "../shell/query-number.ts";
 import { Time } from "../shell/time.tsx";
 import { type AttemptFilter, AttemptList } from "./attempt-list.tsx";
 import { BlockedSubjects } from "./blocked-subjects.tsx";
@@ -94,10 +95,9 @@ function settingsOf(subscription: Subscription) {
 /** The part of the attempts that the address names. */
 function shownAttempts(query: URLSearchParams): AttemptFilter {
   const asked = query.get("outcome");
-  const before = Number(query.get("before") ?? "");
   return {
     outcome: asked === "failed" || asked === "delivered" ? asked : undefined,
-    before: Number.isSafeInteger(before) && before > 0 ? before : undefined,
+    before: queryNumber(query, "before"),
   };
 }
 
@@ -119,8 +119,7 @@ export function SubscriptionDetail({ id, query }: SubscriptionDetailProps) {
         <bdi>{value === undefined ? id : value.description || value.url}</bdi>{" "}
         {value !== undefined && <SubscriptionState status={value.status} />}
       </h1>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value !== undefined && (
         <>
           <Cause subscription={value} />

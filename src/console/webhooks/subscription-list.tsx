@@ -12,7 +12,7 @@ import { DataTable } from "../shell/data-table.tsx";
 import { DialogButton } from "../shell/dialog-button.tsx";
 import { EmptyState } from "../shell/empty-state.tsx";
 import { IssuedSecret } from "../shell/issued-secret.tsx";
-import { Problem } from "../shell/problem.tsx";
+import { LoadState } from "../shell/load-state.tsx";
 import { SelectField } from "../shell/select-field.tsx";
 import { CreateSubscriptionDialog } from "./create-subscription-dialog.tsx";
 import { SUBSCRIPTION_STATES, SubscriptionState } from "./subscription-state.tsx";
@@ -127,8 +127,7 @@ export function SubscriptionList({ filter }: { readonly filter: SubscriptionFilt
           </p>
         )}
       </div>
-      {error !== null && <Problem error={error} onRetry={reload} />}
-      {value === undefined && error === null && <p class="muted">Loading…</p>}
+      <LoadState value={value} error={error} reload={reload} />
       {value?.entries.length === 0 &&
         (isFiltered ? (
           <p class="muted">No subscription is like this.</p>

@@ -106,8 +106,7 @@ browserTest("a subscription is created by keyboard, from the log whose webhooks 
   await page.keyboard.type(`${store.endpoint}/keyboard`);
   await page.keyboard.press("Enter");
   await shownSecret(page, /^whsec_/);
-  const title = await page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
-  expect(title).toBe("The secret of the new subscription");
+  await page.locator(':focus[aria-label="The secret of the new subscription"]').waitFor();
   const { value: created } = await store.client.subscriptions.list({ source: "/feeds/payouts/v1" }).next();
   expect(created).toMatchObject({ url: `${store.endpoint}/keyboard` });
 });
@@ -128,7 +127,7 @@ browserTest("the form of a subscription shows what the server refuses at its fie
       .join(" "),
   );
   expect(described).toContain("must not");
-  expect(await endpoint.evaluate((element) => element === document.activeElement)).toBe(true);
+  await dialog.locator(":focus[aria-invalid]").waitFor();
   expect(await violationsOf(page)).toEqual([]);
 });
 

@@ -115,6 +115,7 @@ async function open(
   const replicaOptions = { clock: workerClock, waitMs: limits.replicaWaitMs, selectHeads: SELECT_HEADS };
   return openInvocation({
     store,
+    tenant,
     isSecured: () => isolate.isSecured(),
     basePath: path,
     configured,

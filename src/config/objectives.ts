@@ -1,9 +1,12 @@
 import { z } from "zod";
 
 import { parseDuration } from "../core/duration.ts";
-import { FEED_NAME } from "../core/names.ts";
+import { FEED_NAME, nameFault } from "../core/names.ts";
 import type { Objective, ObjectiveKind } from "../core/objective.ts";
 import { objectFault } from "./object-fault.ts";
+
+/** All objectives are measured in each store, which has logs and consumers of its own. */
+const TENANT_FAULT = "must be the name of a tenant";
 
 /** Kilde measures every five seconds. */
 const SHORTEST_LAG_MS = 5_000;
@@ -17,7 +20,7 @@ const LONGEST_MS = 365 * 86_400_000;
 const MOST_OBJECTIVES = 5_000;
 
 const MOST_CONTACT_CHARACTERS = 200;
-const MOST_NAME_CHARACTERS = 1_000;
+const MOST_NAME_BYTES = 1_000;
 
 function duration(shortest: string, shortestMs: number) {
   const message = `must be a duration from ${shortest} to 365d, such as 30s, 15m, 1h or 7d`;
@@ -43,6 +46,8 @@ const members = {
     .min(1, CONTACT_FAULT)
     .max(MOST_CONTACT_CHARACTERS, CONTACT_FAULT)
     .optional(),
+  /** The tenant whose store it is for; absent: every store. */
+  tenant: z.string(TENANT_FAULT).min(1, TENANT_FAULT).optional(),
 };
 
 const LOG = /^\/(?:events|operations|feeds\/[a-z0-9]+(?:-[a-z0-9]+)*\/v[1-9]\d{0,8})$/;
@@ -79,7 +84,11 @@ function isFeedVersion(text: string): boolean {
   return FEED_NAME.test(name);
 }
 
-const nameSchema = z.string().min(1).max(MOST_NAME_CHARACTERS);
+/** Names that no consumer can have would never be measured. */
+const consumerNameSchema = z.string().superRefine((name, context) => {
+  const message = nameFault(name, MOST_NAME_BYTES);
+  if (message !== null) context.addIssue({ code: "custom", message });
+});
 
 const BY_NAME = "must be an object of objectives by name";
 
@@ -87,7 +96,7 @@ const BY_NAME = "must be an object of objectives by name";
 export const objectivesSchema = z
   .strictObject(
     {
-      consumers: z.record(nameSchema, consumerSchema, BY_NAME).default({}),
+      consumers: z.record(consumerNameSchema, consumerSchema, BY_NAME).default({}),
       feeds: z
         .record(
           z.string().refine(isFeedVersion, "must be a feed and its version, such as users/v1"),
@@ -95,7 +104,7 @@ export const objectivesSchema = z
           BY_NAME,
         )
         .default({}),
-      subscriptions: z.record(nameSchema, objectiveSchema, BY_NAME).default({}),
+      subscriptions: z.record(z.string().min(1), objectiveSchema, BY_NAME).default({}),
     },
     objectFault("must be an object: { consumers, feeds, subscriptions }"),
   )
@@ -111,22 +120,27 @@ type StatedObjectives = z.output<typeof objectivesSchema>;
 const seconds = (text: string | undefined): number | null =>
   text === undefined ? null : (parseDuration(text) ?? 0) / 1_000;
 
-/** The objectives that a configuration states; null: it states none, and leaves those of the store as they are. */
-export function objectivesOf(stated: StatedObjectives): readonly Objective[] | null {
+/**
+ * The objectives that a configuration states for a store; null: it states none, and leaves those of the store as they are.
+ * `tenant`: whose store it is; null: there are no tenants.
+ */
+export function objectivesOf(stated: StatedObjectives, tenant: string | null): readonly Objective[] | null {
   if (stated === undefined) return null;
   const list = (
     kind: ObjectiveKind,
     entries: Readonly<Record<string, z.output<typeof consumerSchema>>>,
     nameOf: (key: string) => string,
   ) =>
-    Object.entries(entries).map(([key, { lag, silent, contact = null, log = null }]): Objective => ({
-      kind,
-      name: nameOf(key),
-      log,
-      lagSeconds: seconds(lag),
-      silentSeconds: seconds(silent),
-      contact,
-    }));
+    Object.entries(entries)
+      .filter(([, { tenant: own = tenant }]) => own === tenant)
+      .map(([key, { lag, silent, contact = null, log = null }]): Objective => ({
+        kind,
+        name: nameOf(key),
+        log,
+        lagSeconds: seconds(lag),
+        silentSeconds: seconds(silent),
+        contact,
+      }));
   return [
     ...list("consumer", stated.consumers, (name) => name),
     ...list("feed", stated.feeds, (version) => `/feeds/${version}`),
@@ -134,14 +148,23 @@ export function objectivesOf(stated: StatedObjectives): readonly Objective[] | n
   ];
 }
 
-/** Describes objectives of feeds that the configuration lacks. */
+/** Describes objectives of feeds and tenants that the configuration lacks. */
 export function objectiveFaults(
   stated: StatedObjectives,
   feeds: readonly { readonly name: string; readonly version: number }[],
+  tenants: readonly string[],
 ): string[] {
+  if (stated === undefined) return [];
   const known = new Set(feeds.map(({ name, version }) => `${name}/v${version}`));
-  const named = Object.keys(stated?.feeds ?? {});
-  return named
-    .filter((version) => !known.has(version))
-    .map((version) => `objectives.feeds.${version}: no such feed is configured`);
+  const ofTenants = Object.entries(stated).flatMap(([kind, entries]) =>
+    Object.entries(entries).map(([name, { tenant }]) => [`objectives.${kind}.${name}`, tenant] as const),
+  );
+  return [
+    ...Object.keys(stated.feeds)
+      .filter((version) => !known.has(version))
+      .map((version) => `objectives.feeds.${version}: no such feed is configured`),
+    ...ofTenants
+      .filter(([, tenant]) => tenant !== undefined && !tenants.includes(tenant))
+      .map(([path]) => `${path}.tenant: no such tenant is configured`),
+  ];
 }

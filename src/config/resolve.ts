@@ -9,6 +9,7 @@ import { isLoopbackHost } from "./loopback.ts";
 import { nearest } from "../core/nearest.ts";
 import { objectiveFaults } from "./objectives.ts";
 import { pathText, SETTING_NAMES, type SettingName } from "./names.ts";
+import { servedDatabases } from "./served.ts";
 import { type SettingValues, settingsSchema } from "./settings.ts";
 import { fileKeyByPath, type Tenant, TENANT_MEMBERS, tenantFaults, tokenVariable } from "./tenants.ts";
 import { writtenText } from "./written-text.ts";
@@ -266,7 +267,9 @@ export function resolveSettings(sources: Sources): SettingValues {
     const databaseUrl = databaseStated ? result.data.databaseUrl : null;
     const { fileKey = fileKeyByPath } = sources;
     problems.push(...combined({ ...result.data, databaseStated }, found));
-    problems.push(...inFile(objectiveFaults(objectives, feeds), sources));
+    const served = servedDatabases({ ...result.data, databaseStated });
+    const names = served.flatMap(({ tenant }) => tenant ?? []);
+    problems.push(...inFile(objectiveFaults(objectives, feeds, names), sources));
     problems.push(...inFile(tenantFaults(tenants, databaseUrl, limits.tenants, fileKey), sources));
   }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);

@@ -26,6 +26,8 @@ const OBJECTIVE_MEMBERS = {
   silent:
     "The longest time in which a consumer neither reads nor commits, a feed publishes nothing, or a subscription delivers nothing",
   contact: "Whom an alarm is for; each alarm has it",
+  tenant:
+    "The [tenant](../operate/tenants.md) whose store it is for, such as `shop-a`. Default: the store of each tenant",
   log: "Only of a consumer: the log that it reads. Default: each log that a consumer of this name has read; where there is none, it is silent",
 };
 

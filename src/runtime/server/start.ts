@@ -46,6 +46,8 @@ interface ServerParts {
   readonly databaseThread?: URL | null;
   /** Called when the appends of a load have paused, to release garbage of this thread. Default: nothing, for a process of somebody else. */
   readonly releaseGarbage?: () => void;
+  /** The tenant whose store it is. Default: null, without tenants. */
+  readonly tenant?: string | null;
   /** Whether threads start with their first work. Default: at once. */
   readonly lazy?: boolean;
 }
@@ -145,7 +147,7 @@ async function openStorage(
 
 /** A server as a platform: jobs run in loops, and projections and deliveries in threads where there is one that writes. */
 function serverPlatform(
-  { settings, logger, databaseThread, lazy = false }: ServerParts,
+  { settings, logger, databaseThread, tenant = null, lazy = false }: ServerParts,
   { measures, storage, heads, reading, registered }: OpenedParts,
 ): Platform {
   const { database } = storage;
@@ -170,7 +172,7 @@ function serverPlatform(
       inBackground: true,
     },
     correlations: settings.correlations ? "in-background" : "off",
-    objectives: objectivesOf(settings.objectives),
+    objectives: objectivesOf(settings.objectives, tenant),
     isShared: settings.databaseUrl !== ":memory:",
     startJob: (kind, job, backoff) =>
       startServerLoop(job, backoff, (err, { attempts }) =>

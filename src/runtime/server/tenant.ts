@@ -76,13 +76,14 @@ interface OpenTenant {
 }
 
 async function open(options: TenantOptions): Promise<OpenTenant> {
-  const { settings, logger, schemas, budgets, releaseGarbage, path: basePath = "" } = options;
+  const { name: tenant, settings, logger, schemas, budgets, releaseGarbage, path: basePath = "" } = options;
   const file = databaseFile(settings.databaseUrl);
   if (file !== null) mkdirSync(dirname(resolve(file)), { recursive: true });
   return startKilde({
     settings,
     logger,
     releaseGarbage,
+    tenant,
     lazy: true,
     open(parts) {
       const app = { ...answering({ ...options, ...parts }), basePath, budgets };

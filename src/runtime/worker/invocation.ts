@@ -41,6 +41,8 @@ export interface WorkerEvents extends Observers {
 
 export interface InvocationDeps extends WorkerEvents {
   readonly store: RememberedStore;
+  /** The tenant whose store it is; null: there are no tenants. */
+  readonly tenant: string | null;
   /** Whether a key or issuer has ever existed in a database of this worker, as far as is known. */
   readonly isSecured: () => boolean;
   /** Path under which the store is served; empty at the root. */
@@ -113,7 +115,7 @@ function composeInvocation(deps: InvocationDeps): InvocationStore {
       denials: store.denials,
       correlations: settings.correlations ? "before-reads" : "off",
       measures: UNMEASURED,
-      objectives: objectivesOf(settings.objectives),
+      objectives: objectivesOf(settings.objectives, deps.tenant),
       isShared: true,
       orderWrites: (writer) => serializeWrites(writer, store.turns, deps.keep),
       startJob(kind, job) {

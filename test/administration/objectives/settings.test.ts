@@ -33,7 +33,7 @@ test("objectives are stated in durations, by name", () => {
     [{ name: "users", version: 1 }],
   );
   const none = { log: null, lagSeconds: null, silentSeconds: null, contact: null };
-  expect(objectivesOf(objectives)).toEqual([
+  expect(objectivesOf(objectives, null)).toEqual([
     {
       kind: "consumer",
       name: "cards",
@@ -48,9 +48,29 @@ test("objectives are stated in durations, by name", () => {
   ]);
 });
 
+test("an objective that names a tenant is for the store of that tenant alone", () => {
+  const value = {
+    objectives: {
+      consumers: { cards: { silent: "2m", tenant: "shop-a" }, ledger: { silent: "2m" } },
+      subscriptions: { sub_1: { lag: "2m", tenant: "shop-b" } },
+    },
+    tenants: ["shop-a", "shop-b"].map((name) => ({ name, path: `/${name}`, databaseUrl: `file:${name}.db` })),
+  };
+  const { objectives } = resolveSettings({
+    flags: {},
+    environment: {},
+    file: { path: "kilde.config.ts", value },
+  });
+  const namesIn = (tenant: string) => objectivesOf(objectives, tenant)?.map(({ name }) => name);
+  expect([namesIn("shop-a"), namesIn("shop-b")]).toEqual([
+    ["cards", "ledger"],
+    ["ledger", "sub_1"],
+  ]);
+});
+
 test("a configuration without objectives states none, and an empty one removes all", () => {
-  expect(objectivesOf(resolved(undefined).objectives)).toBeNull();
-  expect(objectivesOf(resolved({}).objectives)).toEqual([]);
+  expect(objectivesOf(resolved(undefined).objectives, null)).toBeNull();
+  expect(objectivesOf(resolved({}).objectives, null)).toEqual([]);
 });
 
 const LAG = "must be a duration from 5s to 365d, such as 30s, 15m, 1h or 7d";
@@ -86,6 +106,18 @@ test.each([
   [
     { feeds: { users: { lag: "30s" } } },
     "objectives.feeds.users: must be a feed and its version, such as users/v1",
+  ],
+  [
+    { consumers: { cards: { lag: "30s", tenant: "shop-a" } } },
+    "objectives.consumers.cards.tenant: no such tenant is configured",
+  ],
+  [
+    { consumers: { cards: { lag: "30s", tenant: 5 } } },
+    "objectives.consumers.cards.tenant: 5 must be the name of a tenant",
+  ],
+  [
+    { consumers: { "a/../b": { lag: "30s" } } },
+    'objectives.consumers.a/../b: must not have "." or ".." between slashes or backslashes',
   ],
   [{ feeds: { "users/v1": { lag: "30s" } } }, "objectives.feeds.users/v1: no such feed is configured"],
 ])("refuses %j with its fault", (objectives, fault) => {

@@ -221,6 +221,26 @@ describe("tenants by path and by host", () => {
     await receiver.stop(true);
   });
 
+  test("an objective that names one of them makes its alarms there alone", async () => {
+    const objectives = 'consumers: { cards: { lag: "5s", tenant: "shop-a" }, ledger: { lag: "5s" } }';
+    const served = await serve(await configured(`tenants: ${TENANTS}, objectives: { ${objectives} }`));
+    const { a, b } = tenantsOf(served);
+    for (const tenant of [b, a]) {
+      await tenant.append("count-1", 1);
+      for (const name of ["cards", "ledger"]) {
+        const init = { method: "PUT", body: '{"position":0}' };
+        expect((await tenant.fetch(`/events/consumers/${name}`, init)).status).toBe(200);
+      }
+    }
+    const alarms = async (tenant: Tenant) =>
+      (await tenant.get("/operations")).map(({ subject }) => subject).toSorted();
+    await eventually(async () => (await alarms(a)).length === 2 && (await alarms(b)).length === 1, {
+      pollMs: 200,
+    });
+    expect(await alarms(a)).toEqual(["/events/consumers/cards", "/events/consumers/ledger"]);
+    expect(await alarms(b)).toEqual(["/events/consumers/ledger"]);
+  });
+
   test("everything is present after a restart, and the log names the tenant of a request", async () => {
     const cwd = await configured(`tenants: ${TENANTS}, feeds: ${FEEDS}`);
     const before = await serve(cwd);

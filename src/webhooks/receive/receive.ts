@@ -1,11 +1,17 @@
 import { type OptionNames, refuseUnknownOptions } from "../../core/known-options.ts";
 import { readBody } from "./body.ts";
 import { type Delivery, readDelivery } from "./delivery.ts";
+import { handleInSpan } from "./handle-span.ts";
 import { verifySignature } from "../signing/verify.ts";
 import { HEADER } from "../signing/wire.ts";
 import { WebhookError } from "./webhook-error.ts";
 
-export interface ReceiveOptions {
+export interface ReceiveOptions<Data = unknown> {
+  /**
+   * Handles the delivery, in a span where the program registers a tracer with `@opentelemetry/api`. `receive` waits for it, and
+   * throws its error. Default: nothing does, and the caller handles the result.
+   */
+  readonly handle?: (delivery: Delivery<Data>) => void | Promise<void>;
   /** Largest body, in bytes; default 16 MiB. */
   readonly mostBytes?: number;
   /** Largest difference between `webhook-timestamp` and now, either way, in seconds; default 300. */
@@ -14,7 +20,12 @@ export interface ReceiveOptions {
   readonly now?: () => number;
 }
 
-const OPTIONS: OptionNames<ReceiveOptions> = { mostBytes: true, toleranceSeconds: true, now: true };
+const OPTIONS: OptionNames<ReceiveOptions> = {
+  handle: true,
+  mostBytes: true,
+  toleranceSeconds: true,
+  now: true,
+};
 
 const MOST_BYTES = 16 * 1024 * 1024;
 const TOLERANCE_SECONDS = 300;
@@ -66,15 +77,18 @@ function checkTimestamp(timestamp: string, toleranceSeconds: number, nowMs: numb
 export async function receive<Data = unknown>(
   request: Request,
   secret: string | readonly string[],
-  options: ReceiveOptions = {},
+  options: ReceiveOptions<Data> = {},
 ): Promise<Delivery<Data>> {
   refuseUnknownOptions("receive", options, OPTIONS);
-  const { mostBytes = MOST_BYTES, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
+  const { handle, mostBytes = MOST_BYTES, toleranceSeconds = TOLERANCE_SECONDS, now = Date.now } = options;
   const id = header(request, HEADER.id);
   const timestamp = header(request, HEADER.timestamp);
   const signatures = header(request, HEADER.signature);
   checkTimestamp(timestamp, toleranceSeconds, now());
   const body = await readBody(request, mostBytes);
   await verifySignature([secret].flat(), { id, timestamp, signatures }, body);
-  return readDelivery(id, request.headers.get("content-type"), body);
+  const { headers } = request;
+  const delivery = readDelivery<Data>(id, headers.get("content-type"), body);
+  if (handle !== undefined) await handleInSpan(headers, delivery, () => handle(delivery));
+  return delivery;
 }

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { trace } from "@opentelemetry/api";
+import { type Context, context, type ContextManager, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { createClient } from "kilde/client";
 import { createConsumer, feed, memoryStore } from "kilde/consumer";
+import { receive } from "kilde/webhook";
 
 import { startTracing, type Tracing } from "../../../src/runtime/tracing/start-tracing.ts";
 import { jsonPost, type WireEvent } from "../../support/app.ts";
@@ -32,6 +34,7 @@ afterEach(async () => {
   await own?.close();
   own = null;
   trace.disable();
+  context.disable();
   for (const stop of stops.splice(0).toReversed()) await stop();
 });
 
@@ -75,6 +78,26 @@ async function firstEvent({ url }: Served, path: string): Promise<WireEvent> {
   return event;
 }
 
+/** Keeps the active span across calls, as the SDK of a user's program does. */
+function createContextManager(): ContextManager {
+  const storage = new AsyncLocalStorage<Context>();
+  const manager: ContextManager = {
+    active: () => storage.getStore() ?? ROOT_CONTEXT,
+    with: (entered, call, self, ...values) => storage.run(entered, () => call.apply(self, values)),
+    bind: (_context, target) => target,
+    enable: () => manager,
+    disable: () => manager,
+  };
+  return manager;
+}
+
+/** The span of a handler with an attribute that others lack. */
+function handleSpan({ spans }: Collector, attribute: string): Promise<ReceivedSpan> {
+  return eventually(() =>
+    spans.find(({ name, attributes }) => name === "handle /feeds/users/v1" && attribute in attributes),
+  );
+}
+
 /** Kinds of spans, as OTLP encodes them. */
 const SPAN_KIND = { server: 2, client: 3, producer: 4, consumer: 5 } as const;
 
@@ -99,25 +122,34 @@ test("one trace can be followed from the client's append to the handler of the l
   Object.assign(process.env, environment);
   own = await startTracing(environment);
   const received: Headers[] = [];
+  const secrets: string[] = [];
+  const active: (string | undefined)[] = [];
+  const noteActive = () => void active.push(trace.getActiveSpan()?.spanContext().spanId);
+  context.setGlobalContextManager(createContextManager());
   const consumer = createConsumer({
     url: server.url,
     feed: feed<{ Registered: { name: string } }>("users/v1"),
     name: "cards",
     store: memoryStore(),
-    handle: () => {},
+    handle: noteActive,
   });
   const hook = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch(request) {
+    async fetch(request) {
       received.push(request.headers);
+      await receive(request, secrets, { handle: noteActive });
       return new Response(null, { status: 204 });
     },
   });
   stops.push(() => hook.stop(true));
   const client = createClient({ url: server.url });
   const hookUrl = `http://127.0.0.1:${hook.port}/hook`;
-  const { subscription } = await client.subscriptions.create({ source: "/feeds/users/v1", url: hookUrl });
+  const { subscription, secret } = await client.subscriptions.create({
+    source: "/feeds/users/v1",
+    url: hookUrl,
+  });
+  secrets.push(secret ?? "");
   await client.append("user-1", { type: "Registered", data: { name: "Ida" } });
   consumer.start();
 
@@ -131,7 +163,8 @@ test("one trace can be followed from the client's append to the handler of the l
   const link = expect.objectContaining({ traceId: append.traceId, spanId: append.spanId });
   const project = await spanNamed(collector, "project /events");
   const deliver = await spanNamed(collector, "deliver /feeds/users/v1");
-  const handle = await spanNamed(collector, "handle /feeds/users/v1");
+  const handle = await handleSpan(collector, "messaging.consumer.group.name");
+  const hooked = await handleSpan(collector, "kilde.webhook.id");
   await consumer.stop();
   for (const span of [project, deliver, handle]) {
     expect(span.links).toEqual([link]);
@@ -176,6 +209,14 @@ test("one trace can be followed from the client's append to the handler of the l
     "messaging.message.id": "1",
     ...at(server.url),
   });
+  // The attempt has only just begun, so the receiver continues its trace.
+  expect(hooked).toMatchObject({ traceId: deliver.traceId, parentSpanId: deliver.spanId, links: [link] });
+  expectSpan(hooked, SPAN_KIND.consumer, {
+    ...messaging("handle", "process", "/feeds/users/v1"),
+    "messaging.message.id": "1",
+    "kilde.webhook.id": received[0]?.get("webhook-id"),
+  });
+  expect(new Set(active)).toEqual(new Set([handle.spanId, hooked.spanId]));
   const [headers] = received;
   expect(headers?.get("traceparent")).toBe(`00-${deliver.traceId}-${deliver.spanId}-01`);
 });

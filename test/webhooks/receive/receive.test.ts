@@ -56,6 +56,30 @@ describe("a delivery", () => {
     });
   });
 
+  test("is handed to a handler, whose error is thrown to the receiver", async () => {
+    const handled: string[] = [];
+    const received = await receive<{ name: string }>(delivery(EVENT), SECRET, {
+      now,
+      async handle(each) {
+        await Promise.resolve();
+        if (each.kind === "events") handled.push(...each.events.map(({ data }) => data.name));
+      },
+    });
+    expect(received.kind).toBe("events");
+    expect(handled).toEqual(["Ida"]);
+    const broken = new Error("The database is away");
+    const failing = receive(delivery(EVENT), SECRET, {
+      now,
+      handle() {
+        throw broken;
+      },
+    });
+    expect(await failing.catch((error: unknown) => error)).toBe(broken);
+    const handle = () => void handled.push("of an invalid delivery");
+    await receive(delivery(EVENT), PUBLIC, { now, handle }).catch(() => {});
+    expect(handled).toEqual(["Ida"]);
+  });
+
   test("is read as an event whose attribute `metadata` holds no object", async () => {
     for (const metadata of ["{", "[]", "text"]) {
       const body = deliveredEvent(logEvent(2, { name: "Ida" }, { metadata }), 1);

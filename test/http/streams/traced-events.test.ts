@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { openApp, type TestApp } from "../../support/app.ts";
+import { runsOn } from "../../support/tested-on.ts";
+
+runsOn(["memory", "sqld", "worker"]);
 
 let app: TestApp;
 beforeAll(async () => {

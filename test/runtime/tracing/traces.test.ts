@@ -15,7 +15,7 @@ import { runsOn } from "../../support/tested-on.ts";
 import { cleanUp, emptyFolder, jsonLines, serve, type Served } from "../../cli/support.ts";
 import { type Collector, type ReceivedSpan, startCollector } from "./collector.ts";
 
-runsOn(["file"]);
+runsOn(["file", "sqld"]);
 cleanUp();
 
 const CONFIG = `

@@ -23,15 +23,14 @@ export function followChanges(
   { onOpen = () => {}, signal }: ChangesOptions,
 ): AsyncGenerator<StoreChanges, void, undefined> {
   return reconnecting(deps, signal, {
-    connect: (attempt) =>
-      eventStream(
-        deps,
-        PATH,
-        signal,
-        onOpen,
-        ({ data }) => parseChanges(data),
-        planAttempt(deps, attempt, false),
-      ),
+    connect(attempt, onOpened) {
+      const opened = () => {
+        onOpened();
+        onOpen();
+      };
+      const plan = planAttempt(deps, attempt, false);
+      return eventStream(deps, PATH, signal, opened, ({ data }) => parseChanges(data), plan);
+    },
     read: (changes) => changes,
   });
 }

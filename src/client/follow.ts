@@ -14,11 +14,13 @@ function connection(
   options: FollowOptions,
   lastEventId: string | number | undefined,
   attempt: number,
+  onOpened: () => void,
 ): AsyncGenerator<WireEvent, void, undefined> {
   const { types, streamPrefix, signal } = options;
   const log = sourcePath(options);
   const path = log + queryString({ lastEventId, type: types, subjectPrefix: streamPrefix });
   const onOpen = (headers: ReplyHeaders) => {
+    onOpened();
     const identity = headers.get("kilde-log");
     if (identity !== null) options.onLog?.(identity);
   };
@@ -47,7 +49,7 @@ export function follow<Data>(
 ): AsyncGenerator<KildeEvent<Data>, void, undefined> {
   let { lastEventId } = options;
   return reconnecting(deps, options.signal, {
-    connect: (attempt) => connection(deps, options, lastEventId, attempt),
+    connect: (attempt, onOpened) => connection(deps, options, lastEventId, attempt, onOpened),
     read(event) {
       const read = eventOf<Data>(event);
       if (lastEventId !== undefined && read.position <= positionOf(lastEventId)) return null;

@@ -8,6 +8,7 @@ import {
   UnexpectedAnswerError,
   type Client,
   type Retry,
+  type Timeouts,
   UnreadableEventError,
 } from "../../src/client/index.ts";
 import { openApp, type TestApp } from "../support/app.ts";
@@ -32,10 +33,11 @@ beforeEach(async () => {
 });
 afterEach(() => app.close());
 
-function client(retry: Partial<Retry> = {}) {
+function client(retry: Partial<Retry> = {}, timeouts: Partial<Timeouts> = {}) {
   return createClient({
     url: URL,
     retry,
+    timeouts,
     fetch: async (url, init) => {
       requests.push(`${init.method ?? "GET"} ${url.slice(URL.length)}`);
       const answer = faults.shift()?.(url, init);
@@ -373,6 +375,31 @@ describe("follow", () => {
     faults = [lost, lost, unavailable, lost];
     await take(1);
     expect(slept).toEqual([100, 200, 2_000, 800]);
+  });
+
+  test("connects again soon after each connection that sent heartbeats, however long nothing is appended", async () => {
+    /** Ends after some heartbeats, as streams of a worker, or behind a proxy with a deadline. */
+    const quiet =
+      (heartbeats: number): Fault =>
+      () => {
+        let left = heartbeats;
+        const body = new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            await Bun.sleep(50);
+            if (left === 0) return controller.close();
+            left -= 1;
+            controller.enqueue(new TextEncoder().encode(":\n\n"));
+          },
+        });
+        return new Response(body, { headers: { "content-type": "text/event-stream" } });
+      };
+    await app.append("s", { type: "A" });
+    faults = [quiet(9), quiet(9), quiet(9), quiet(0), quiet(0)];
+    for await (const { position } of client({}, { silenceMs: 200 }).follow()) {
+      expect(position).toBe(1);
+      break;
+    }
+    expect(slept).toEqual([100, 100, 100, 200, 400]);
   });
 
   test("ends when it is aborted, even during a wait", async () => {

@@ -29,7 +29,7 @@ function openStream(request: StreamRequest, identity: string, deps: AppDeps): Re
   let sent: StoreSnapshot | null = null;
   let present: StoreSnapshot | null = null;
   let asked = false;
-  return serveStream(request, deps, ({ send, end }) => {
+  return serveStream(request, deps, (stream) => {
     const offer = () => {
       if (!asked || present === null || present === sent) return;
       const message = changesMessage(sent, present, sight);
@@ -37,11 +37,11 @@ function openStream(request: StreamRequest, identity: string, deps: AppDeps): Re
       if (message === null) return;
       asked = false;
       // A client that does not read is disconnected. It connects again, and then receives every head.
-      send({ parts: [message.bytes], shared: message.shared });
+      stream.send({ parts: [message.bytes], shared: message.shared });
     };
     const stop = changeWatchOf(deps).observe((snapshot) => {
       // Positions mean other events after a restore, and a store that cannot be read has no news: the client begins again.
-      if (snapshot?.identity !== identity) return end();
+      if (snapshot?.identity !== identity) return stream.end();
       present = snapshot;
       offer();
     });

@@ -49,18 +49,18 @@ function openStream(
   const counter = deps.sent.counter(log.name, "stream");
   let cursor = start.position;
   let asked = false;
-  return serveStream(request, deps, ({ send, end, fail }) => {
+  return serveStream(request, deps, (stream) => {
     const following = log.follow(interest, start, {
       take(chunk) {
         asked = false;
         cursor = chunk.cursor;
         record(cursor);
-        if (send(chunk)) counter.add(chunk.count);
+        if (stream.send(chunk)) counter.add(chunk.count);
       },
       // The log has another identity. The client reconnects with the id of its last event, and Kilde then validates
       // that cursor.
-      renewed: () => end(),
-      fail,
+      renewed: () => stream.end(),
+      fail: (error) => stream.fail(error),
     });
     record(cursor);
     return {

@@ -3,26 +3,31 @@ import type { Context } from "hono";
 import type { Principal } from "../../access/principal.ts";
 import type { Chunk } from "../../log/follow/follow.ts";
 import type { AppDeps } from "../deps.ts";
+import { deferred } from "../../core/deferred.ts";
 import { principalOf } from "../pipeline/authorization.ts";
 import type { RequestContext } from "../pipeline/pipeline.ts";
-import { createStreamOutput, QUIET_BEATS } from "./stream-output.ts";
+import type { Follower } from "./followers.ts";
+import { QUIET_BEATS, StreamOutput } from "./stream-output.ts";
 
 /** A request for an event stream, apart from its context, which a stream would otherwise keep in memory. */
 export interface StreamRequest {
   /** Aborts when its client is gone. */
   readonly gone: AbortSignal;
   readonly sender: Principal;
-  /** Called with the bytes that were sent, once the stream has ended. */
-  readonly onEnd: (bytes: number) => void;
+  /** Called once the stream is open, with its bytes when it has ended. */
+  readonly onOpen: (ended: Promise<number>) => void;
 }
 
-/** Returns the request for an event stream, whose end the access log waits for. */
+/** Returns the request for an event stream. The access log waits for the end of one that was opened. */
 export function streamRequest(c: Context): StreamRequest {
-  let onEnd: StreamRequest["onEnd"] = () => {};
-  (c.env as RequestContext).streamed = new Promise((resolve) => {
-    onEnd = resolve;
-  });
-  return { gone: c.req.raw.signal, sender: principalOf(c), onEnd };
+  const context = c.env as RequestContext;
+  return {
+    gone: c.req.raw.signal,
+    sender: principalOf(c),
+    onOpen(ended) {
+      context.streamed = ended;
+    },
+  };
 }
 
 /** Where a stream takes its messages from. */
@@ -38,10 +43,108 @@ interface StreamSource {
 /** A stream, as its source uses it. */
 interface SourcedStream {
   /** Returns false, and disconnects the client, when the budget of answers has no room: the client does not read. */
-  readonly send: (chunk: Pick<Chunk, "parts" | "shared">) => boolean;
+  send(chunk: Pick<Chunk, "parts" | "shared">): boolean;
   /** Ends the stream. The client reconnects. */
-  readonly end: () => void;
-  readonly fail: (error: unknown) => void;
+  end(): void;
+  fail(error: unknown): void;
+}
+
+/** A class, because each follower has one and the methods are shared. */
+class ServedStream implements Follower, SourcedStream, UnderlyingDefaultSource<Uint8Array> {
+  readonly #gone: AbortSignal;
+  readonly #leave: () => void;
+  readonly #output: StreamOutput;
+  readonly #bytes = deferred<number>();
+  #source: StreamSource | null = null;
+  #quietBeats = 0;
+  #ended = false;
+
+  constructor(
+    { gone, sender }: StreamRequest,
+    { followers, answers }: Pick<AppDeps, "followers" | "answers">,
+  ) {
+    this.#leave = followers.enter(this, sender);
+    this.#output = new StreamOutput(answers, () => this.#disconnect());
+    this.#gone = gone;
+    gone.addEventListener("abort", this);
+  }
+
+  /** Bytes that were sent, once the stream has ended. */
+  get ended(): Promise<number> {
+    return this.#bytes.promise;
+  }
+
+  /** Takes messages from a source from now on, unless that has ended the stream already. */
+  open(source: StreamSource): void {
+    if (this.#ended) source.stop();
+    else this.#source = source;
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#output.start(controller);
+  }
+
+  pull(): void {
+    if (this.#ended) return;
+    this.#output.taken();
+    this.#source?.ask();
+  }
+
+  cancel(): void {
+    this.#letGo();
+  }
+
+  beat(): void {
+    this.#quietBeats += 1;
+    // One unsent heartbeat is enough.
+    if (this.#quietBeats < QUIET_BEATS || this.#output.isBehind()) return;
+    this.#quietBeats = 0;
+    this.#source?.beat();
+    this.#output.beat();
+  }
+
+  send(chunk: Pick<Chunk, "parts" | "shared">): boolean {
+    this.#quietBeats = 0;
+    if (this.#output.send(chunk)) return true;
+    this.#disconnect();
+    return false;
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#letGo();
+    this.#output.close();
+  }
+
+  /** The client reconnects, and that request is refused. */
+  refuse(): void {
+    this.end();
+  }
+
+  /** The client is gone. */
+  handleEvent(): void {
+    this.end();
+  }
+
+  fail(error: unknown): void {
+    this.#letGo();
+    this.#output.fail(error);
+  }
+
+  #disconnect(): void {
+    if (this.#ended) return;
+    this.#letGo();
+    this.#output.abort();
+  }
+
+  #letGo(): void {
+    this.#ended = true;
+    this.#source?.stop();
+    this.#output.release();
+    this.#leave();
+    this.#bytes.resolve(this.#output.sentBytes());
+    this.#gone.removeEventListener("abort", this);
+  }
 }
 
 /**
@@ -49,70 +152,14 @@ interface SourcedStream {
  * so it buffers nothing for a slow reader. Throws `too-many-followers`, or `unauthenticated`.
  */
 export function serveStream(
-  { gone, sender, onEnd }: StreamRequest,
-  { followers, closing, answers }: Pick<AppDeps, "followers" | "closing" | "answers">,
+  request: StreamRequest,
+  deps: Pick<AppDeps, "followers" | "closing" | "answers">,
   open: (stream: SourcedStream) => StreamSource,
 ): ReadableStream<Uint8Array> {
-  let source: StreamSource | null = null;
-  let quietBeats = 0;
-  let ended = false;
-
-  const letGo = () => {
-    ended = true;
-    source?.stop();
-    output.release();
-    leave();
-    onEnd(output.sentBytes());
-    gone.removeEventListener("abort", end);
-  };
-  const finish = (close: () => void) => {
-    if (ended) return;
-    letGo();
-    close();
-  };
-  const end = () => finish(() => output.close());
-  const disconnect = () => finish(() => output.abort());
-  const beat = () => {
-    quietBeats += 1;
-    // One unsent heartbeat is enough.
-    if (quietBeats < QUIET_BEATS || output.isBehind()) return;
-    quietBeats = 0;
-    source?.beat();
-    output.beat();
-  };
-
-  // The client reconnects, and that request is refused.
-  const leave = followers.enter({ end, refuse: () => end(), beat }, sender);
-  const output = createStreamOutput(answers, disconnect);
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => output.start(controller),
-      pull() {
-        if (ended) return;
-        output.taken();
-        source?.ask();
-      },
-      cancel: letGo,
-    },
-    { highWaterMark: 0 },
-  );
-  gone.addEventListener("abort", end);
-  const opened = open({
-    send(chunk) {
-      quietBeats = 0;
-      if (output.send(chunk)) return true;
-      disconnect();
-      return false;
-    },
-    end,
-    fail(error) {
-      letGo();
-      output.fail(error);
-    },
-  });
-  // The source may have ended the stream already, before it was known here.
-  if (ended) opened.stop();
-  source = ended ? null : opened;
-  if (closing.aborted || gone.aborted) end();
+  const served = new ServedStream(request, deps);
+  const stream = new ReadableStream<Uint8Array>(served, { highWaterMark: 0 });
+  served.open(open(served));
+  request.onOpen(served.ended);
+  if (deps.closing.aborted || request.gone.aborted) served.end();
   return stream;
 }

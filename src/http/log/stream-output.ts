@@ -1,4 +1,4 @@
-import type { ByteBudget } from "../../core/byte-budget.ts";
+import type { ByteBudget, Hold } from "../../core/byte-budget.ts";
 import type { Chunk } from "../../log/follow/follow.ts";
 
 /**
@@ -21,49 +21,81 @@ export const EVENT_STREAM_HEADERS = {
   "X-Accel-Buffering": "no",
 };
 
-/** Creates the output of one event stream. Its bytes count in the budget until the socket takes them. */
-export function createStreamOutput(answers: ByteBudget, disconnect: () => void) {
-  let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
-  let untakenBytes = 0;
-  let sentBytes = 0;
-  const enqueue = (part: Uint8Array) => {
-    sentBytes += part.length;
-    controller?.enqueue(part);
-  };
-  const hold = answers.hold(disconnect);
-  return {
-    start(started: ReadableStreamDefaultController<Uint8Array>) {
-      controller = started;
-      enqueue(GREETING);
-    },
-    /** Whether bytes that were sent are still on their way to the socket. */
-    isBehind: () => (controller?.desiredSize ?? -1) < 0,
-    beat() {
-      hold.stand();
-      enqueue(HEARTBEAT);
-    },
-    /** Sends a chunk. Returns false, and sends nothing, when the budget has no room for it. */
-    send(chunk: Pick<Chunk, "parts" | "shared">): boolean {
-      const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
-      // Followers share one copy of these bytes, so no single stream counts them.
-      const bytes = chunk.shared ? 0 : parts.reduce((sum, { length }) => sum + length, 0);
-      hold.stand();
-      if (!hold.take(bytes)) return false;
-      untakenBytes += bytes;
-      for (const part of parts) enqueue(part);
-      return true;
-    },
-    sentBytes: () => sentBytes,
-    /** The socket has taken everything before. */
-    taken() {
-      hold.give(untakenBytes);
-      untakenBytes = 0;
-      hold.rest();
-    },
-    release: () => hold.release(),
-    close: () => controller?.close(),
-    /** Breaks the stream off, without a reason: Bun would print it. */
-    abort: () => controller?.error(),
-    fail: (error: unknown) => controller?.error(error),
-  };
+/**
+ * The output of one event stream. Its bytes count in the budget until the socket takes them. A class, because each follower has
+ * one and the methods are shared.
+ */
+export class StreamOutput {
+  readonly #hold: Hold;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #untakenBytes = 0;
+  #sentBytes = 0;
+
+  constructor(answers: ByteBudget, disconnect: () => void) {
+    this.#hold = answers.hold(disconnect);
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+    this.#enqueue(GREETING);
+  }
+
+  /** Whether bytes that were sent are still on their way to the socket. */
+  isBehind(): boolean {
+    return (this.#controller?.desiredSize ?? -1) < 0;
+  }
+
+  beat(): void {
+    this.#hold.stand();
+    this.#enqueue(HEARTBEAT);
+  }
+
+  /** Sends a chunk. Returns false, and sends nothing, when the budget has no room for it. */
+  send(chunk: Pick<Chunk, "parts" | "shared">): boolean {
+    const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
+    // Followers share one copy of these bytes, so no single stream counts them.
+    const bytes = chunk.shared ? 0 : parts.reduce((sum, { length }) => sum + length, 0);
+    this.#hold.stand();
+    if (!this.#hold.take(bytes)) return false;
+    this.#untakenBytes += bytes;
+    for (const part of parts) this.#enqueue(part);
+    return true;
+  }
+
+  sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** The socket has taken everything before. */
+  taken(): void {
+    this.#hold.give(this.#untakenBytes);
+    this.#untakenBytes = 0;
+    this.#hold.rest();
+  }
+
+  release(): void {
+    this.#hold.release();
+  }
+
+  close(): void {
+    try {
+      this.#controller?.close();
+    } catch {
+      // The runtime has closed the stream, since its client is gone. Whoever ends several streams continues with the next one.
+    }
+  }
+
+  /** Breaks the stream off, without a reason: Bun would print it. */
+  abort(): void {
+    this.#controller?.error();
+  }
+
+  fail(error: unknown): void {
+    this.#controller?.error(error);
+  }
+
+  #enqueue(part: Uint8Array): void {
+    this.#sentBytes += part.length;
+    this.#controller?.enqueue(part);
+  }
 }

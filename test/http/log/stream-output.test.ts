@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+
+import { createByteBudget } from "../../../src/core/byte-budget.ts";
+import { systemClock } from "../../../src/core/system-clock.ts";
+import { StreamOutput } from "../../../src/http/log/stream-output.ts";
+
+test("a stream that the runtime has closed ends without an error, which would keep others from their end", () => {
+  const closing = new AbortController();
+  const answers = createByteBudget({
+    clock: systemClock,
+    mostBytes: 1_000,
+    stillMs: 1_000,
+    closing: closing.signal,
+  });
+  const output = new StreamOutput(answers, () => {});
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      output.start(controller);
+      controller.close();
+    },
+  });
+  expect(() => output.beat()).toThrow(TypeError);
+  output.close();
+  output.abort();
+  output.release();
+  expect(stream.locked).toBe(false);
+  closing.abort();
+});

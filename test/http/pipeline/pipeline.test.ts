@@ -321,3 +321,17 @@ describe.each(LOGGING)("the access log of %s", (_name, config, base) => {
     expect(entryOf("whole")?.bytes).toBe((await whole).byteLength);
   });
 });
+
+test("the access log has an event stream that is refused, because others have all places", async () => {
+  const platform = await openServer({ databaseUrl: ":memory:", limits: { followers: 1 } }, "");
+  const follow = (id: string) =>
+    platform.fetch("/events", { headers: { Accept: "text/event-stream", "X-Request-Id": id } });
+  const first = await follow("first");
+  const refused = await follow("refused");
+  const { byteLength } = await refused.arrayBuffer();
+  const entry = platform.entries?.find(({ requestId }) => requestId === "refused");
+  expect(entry).toMatchObject({ route: "/events", status: refused.status, bytes: byteLength });
+  expect(refused.ok).toBe(false);
+  await first.body?.cancel();
+  await platform.close();
+});

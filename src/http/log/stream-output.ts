@@ -81,7 +81,7 @@ export class StreamOutput {
     try {
       this.#controller?.close();
     } catch {
-      // The runtime has closed the stream, since its client is gone. Whoever ends several streams continues with the next one.
+      // The runtime has closed the stream, since its client is gone. The caller continues with the next of several streams.
     }
   }
 

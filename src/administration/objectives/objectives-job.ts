@@ -40,8 +40,10 @@ export interface ObjectivesDeps {
 
 /** Replaces the objectives of the store by those that this process states. */
 async function state({ database, writer, stated, nowMs }: ObjectivesDeps): Promise<void> {
-  if (stated === null || isStored(stated, await readObjectives(database))) return;
-  await writeUnplanned(writer, replaceObjectives(stated, new Date(await nowMs()).toISOString()));
+  if (stated === null) return;
+  const stored = await readObjectives(database);
+  const now = new Date(await nowMs()).toISOString();
+  if (!isStored(stated, stored, now)) await writeUnplanned(writer, replaceObjectives(stated, now));
 }
 
 async function measureAll(

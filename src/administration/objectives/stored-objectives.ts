@@ -24,7 +24,7 @@ select stated.value ->> '$.kind', stated.value ->> '$.name', stated.value ->> '$
   stated.value ->> '$.silentSeconds', stated.value ->> '$.contact', ?2
 from json_each(?1) as stated where true
 on conflict (kind, name) do update set
-  since = iif(log is excluded.log, since, excluded.since), log = excluded.log, lag = excluded.lag, silent = excluded.silent, contact = excluded.contact`;
+  since = iif(log is excluded.log and since <= excluded.since, since, excluded.since), log = excluded.log, lag = excluded.lag, silent = excluded.silent, contact = excluded.contact`;
 
 const textOrNull = (row: Row, column: number) => (row[column] === null ? null : textAt(row, column));
 const numberOrNull = (row: Row, column: number) => (row[column] === null ? null : Number(row[column]));
@@ -48,13 +48,21 @@ function keyOf({ kind, name, log, lagSeconds, silentSeconds, contact }: Objectiv
   return JSON.stringify([kind, name, log, lagSeconds, silentSeconds, contact]);
 }
 
-/** Whether the store has exactly the stated objectives. */
-export function isStored(stated: readonly Objective[], stored: readonly Objective[]): boolean {
+/** Whether the store has exactly the stated objectives, and none from later than `now` (RFC 3339): a clock was ahead. */
+export function isStored(
+  stated: readonly Objective[],
+  stored: readonly StoredObjective[],
+  now: string,
+): boolean {
   const keys = new Set(stored.map(keyOf));
-  return stated.length === stored.length && stated.every((one) => keys.has(keyOf(one)));
+  return (
+    stated.length === stored.length &&
+    stated.every((one) => keys.has(keyOf(one))) &&
+    stored.every(({ since }) => since <= now)
+  );
 }
 
-/** Replaces the objectives of the store. Those that stay keep their times, unless they name another log. */
+/** Replaces the objectives of the store. Those that stay keep earlier times, unless they name another log. */
 export function replaceObjectives(stated: readonly Objective[], now: string): Statement[] {
   const json = JSON.stringify(stated);
   return [

@@ -86,6 +86,16 @@ test("a consumer that has never read any log is silent once, across restarts, un
   ]);
 });
 
+test("an objective that was stated while the clock was ahead counts from the next start", async () => {
+  pass(86_400);
+  await open(CARDS)();
+  pass(-86_400);
+  await open(CARDS)();
+  pass(SILENT_SECONDS + 1);
+  await open(CARDS)();
+  expect(await shortAlarms()).toEqual([`${ABSENT} consumer.silent`]);
+});
+
 test("an objective without a limit of silence makes no alarm for a consumer that has never read", async () => {
   const look = open({ ...CARDS, silentSeconds: null, lagSeconds: 30 });
   await app.append("s", { type: "A" });

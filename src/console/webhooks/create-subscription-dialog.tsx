@@ -35,9 +35,9 @@ export function CreateSubscriptionDialog({ source, onCreated, onClose }: CreateS
   const reason = useSignal("");
   // The server lists only the feeds that the sender may read.
   const logs = logsOf(feeds ?? []).filter(
-    (log) => log.path.startsWith("/feeds/") || session.may(`read:${log.path}`).value,
+    (each) => each.path.startsWith("/feeds/") || session.may(`read:${each.path}`).value,
   );
-  const log = logs.find((each) => each.path === path.value) ?? logs[0];
+  const log = logs.find((each) => each.path === path.value);
   const create = async (): Promise<void> => {
     if (log === undefined) return;
     const request: NewSubscription = {
@@ -62,7 +62,7 @@ export function CreateSubscriptionDialog({ source, onCreated, onClose }: CreateS
         label="Log"
         member="source"
         value={log?.path ?? ""}
-        choices={logs.map((each) => [each.path, each.title])}
+        choices={[["", "Choose a log"], ...logs.map((each) => [each.path, each.title] as const)]}
         onChange={(chosen) => {
           path.value = chosen;
         }}

@@ -95,6 +95,11 @@ browserTest("a new subscription's secret is shown once, and signs what its endpo
 
 browserTest("a subscription is created by keyboard, from the log whose webhooks are shown", async () => {
   const page = await open("/webhooks?source=/feeds/payouts/v1");
+  const arrival = Promise.withResolvers<void>();
+  await page.route("**/feeds", async (route) => {
+    await arrival.promise;
+    await route.continue();
+  });
   await page.getByRole("button", { name: "Create a subscription…" }).focus();
   await page.keyboard.press("Enter");
   const dialog = page.getByRole("dialog");
@@ -104,6 +109,11 @@ browserTest("a subscription is created by keyboard, from the log whose webhooks 
   ).toBe(true);
   await page.keyboard.press("Tab");
   await page.keyboard.type(`${store.endpoint}/keyboard`);
+  // Until the logs have arrived, the form would be about another one.
+  const create = dialog.getByRole("button", { name: "Create" });
+  expect(await create.isDisabled()).toBe(true);
+  arrival.resolve();
+  await dialog.getByRole("option", { name: "payouts/v1" }).waitFor({ state: "attached" });
   await page.keyboard.press("Enter");
   await shownSecret(page, /^whsec_/);
   await page.locator(':focus[aria-label="The secret of the new subscription"]').waitFor();
@@ -115,6 +125,7 @@ browserTest("the form of a subscription shows what the server refuses at its fie
   const page = await open("/webhooks", /status of 422/);
   const dialog = await openDialog(page, "Create a subscription…");
   const endpoint = dialog.getByLabel("Endpoint");
+  await dialog.getByLabel("Log", { exact: true }).selectOption("Event log");
   await endpoint.fill("http://user:secret@10.0.0.1/hook");
   expect(await endpoint.getAttribute("aria-invalid")).toBeNull();
   await dialog.getByRole("button", { name: "Create" }).click();

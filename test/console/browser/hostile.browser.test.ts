@@ -174,6 +174,7 @@ browserTest("hostile texts in the form of a subscription are texts, and so is th
   });
   await page.getByRole("button", { name: "Create a subscription…" }).click();
   const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Log", { exact: true }).selectOption("Event log");
   await dialog.getByLabel("Endpoint").fill(`http://192.168.0.1/?${MARKUP}`);
   await dialog.getByLabel(/Description/).fill(`form ${MARKUP}`);
   await dialog.getByRole("button", { name: "Create" }).click();

@@ -42,7 +42,7 @@ interface StreamSource {
 
 /** A stream, as its source uses it. */
 interface SourcedStream {
-  /** Returns false, and disconnects the client, when the budget of answers has no room: the client does not read. */
+  /** Returns false, and disconnects the client, when it does not read and the budget of answers has no room, or it is gone. */
   send(chunk: Pick<Chunk, "parts" | "shared">): boolean;
   /** Ends the stream. The client reconnects. */
   end(): void;

@@ -50,7 +50,7 @@ export class StreamOutput {
     this.#enqueue(HEARTBEAT);
   }
 
-  /** Sends a chunk. Returns false, and sends nothing, when the budget has no room for it. */
+  /** Sends a chunk. Returns false when the budget has no room for it, or the runtime has closed the stream. */
   send(chunk: Pick<Chunk, "parts" | "shared">): boolean {
     const parts = chunk.parts.map((part) => (typeof part === "string" ? ENCODER.encode(part) : part));
     // Followers share one copy of these bytes, so no single stream counts them.
@@ -58,7 +58,11 @@ export class StreamOutput {
     this.#hold.stand();
     if (!this.#hold.take(bytes)) return false;
     this.#untakenBytes += bytes;
-    for (const part of parts) this.#enqueue(part);
+    try {
+      for (const part of parts) this.#enqueue(part);
+    } catch {
+      return false;
+    }
     return true;
   }
 

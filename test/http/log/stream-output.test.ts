@@ -4,7 +4,7 @@ import { createByteBudget } from "../../../src/core/byte-budget.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { StreamOutput } from "../../../src/http/log/stream-output.ts";
 
-test("a stream that the runtime has closed ends without an error, which would keep others from their end", () => {
+test("a stream that the runtime has closed takes no message and ends, without an error that others would suffer from", () => {
   const closing = new AbortController();
   const answers = createByteBudget({
     clock: systemClock,
@@ -20,6 +20,7 @@ test("a stream that the runtime has closed ends without an error, which would ke
     },
   });
   expect(() => output.beat()).toThrow(TypeError);
+  expect(output.send({ parts: ["data: 1\n\n"], shared: false })).toBe(false);
   output.close();
   output.abort();
   output.release();

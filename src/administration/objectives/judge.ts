@@ -108,7 +108,7 @@ function measurementsOf(
   if (log !== null && retiredLogs.has(log)) return measured;
   const resource = log === null ? absentConsumer(name) : `${log}/consumers/${name}`;
   const silence = states.find((state) => state.measure === "silent" && state.resource === resource);
-  return [{ name, resource, oldest: null, active: absentSince(since, silence), isAbsent: true }];
+  return [{ name, resource, oldest: undefined, active: absentSince(since, silence), isAbsent: true }];
 }
 
 /** The figures of the end of an alarm whose resource was not measured: a consumer that no log had has read one. */
@@ -118,7 +118,8 @@ function endFigures(
   measurements: readonly Judged[],
   nowMs: number,
 ): EndFigures {
-  const silences = measurements.flatMap((one) => valueOf(one, "silent", nowMs) ?? []);
+  const found = measurements.filter(({ isAbsent }) => isAbsent !== true);
+  const silences = found.flatMap((one) => valueOf(one, "silent", nowMs) ?? []);
   if (resource !== absentConsumer(name) || silentSeconds === null || silences.length === 0) return GONE;
   return { objectiveSeconds: silentSeconds, measuredSeconds: Math.min(...silences) };
 }
@@ -135,7 +136,8 @@ function changesOf(
   for (const measurement of measurements) {
     for (const measure of MEASURES) {
       const limit = limitOf(objective, measure);
-      if (limit === null) continue;
+      // Nothing is known of the lag of an absent consumer.
+      if (limit === null || (measurement.isAbsent && measure === "lag")) continue;
       const state = states.find((one) => one.resource === measurement.resource && one.measure === measure);
       if (state !== undefined) kept.add(state);
       const value = valueOf(measurement, measure, nowMs);

@@ -142,6 +142,37 @@ for (const [form, stated, resource] of [
     expect((await shortAlarms()).slice(1)).toEqual([`${resource} consumer.silent`]);
   });
 
+test("a consumer that is forgotten while it is late has no measured lag, in the log that its objective names", async () => {
+  const look = open({ ...IN_EVENTS, lagSeconds: 30 });
+  await app.append("s", { type: "A" });
+  await commit(0);
+  pass(31);
+  await look();
+  await forget();
+  await look();
+  await look();
+  const gone = { objectiveSeconds: null, measuredSeconds: null };
+  expect((await alarms()).slice(1)).toEqual([
+    [CONSUMER, "consumer.forgotten", { principal }],
+    [CONSUMER, "consumer.recovered", { principal, from: "late", contact, ...gone }],
+  ]);
+});
+
+test("an objective that names a log since ends the alarm of a consumer that has never read any", async () => {
+  await open(CARDS)();
+  pass(SILENT_SECONDS + 1);
+  await open(CARDS)();
+  await open(IN_EVENTS)();
+  pass(SILENT_SECONDS + 1);
+  await open(IN_EVENTS)();
+  const gone = { objectiveSeconds: null, measuredSeconds: null };
+  expect(await alarms()).toMatchObject([
+    [ABSENT, "consumer.silent", { seen: null }],
+    [ABSENT, "consumer.recovered", gone],
+    [CONSUMER, "consumer.silent", { seen: null }],
+  ]);
+});
+
 test("an objective that names another log gives the consumer time to read that", async () => {
   await open(IN_EVENTS)();
   await commit(0);

@@ -21,6 +21,16 @@ function isShort(headers: ReplyHeaders): boolean {
   return length !== null && Number(length) <= SHORT_BYTES;
 }
 
+/**
+ * Cancels a body when its request is aborted. A `fetch` that calls an app in this process may lose the signal: in Node, the requests
+ * that the app creates from a request abort with it only while something holds them.
+ */
+function cancelOnAbort(reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal): void {
+  const cancel = () => void reader.cancel().catch(() => {});
+  if (signal.aborted) cancel();
+  else signal.addEventListener("abort", cancel, { once: true });
+}
+
 /** Puts the body of an answer under a deadline for silence. */
 export function answerOf(reply: Reply, method: string, attempt: RequestAttempt, silenceMs: number): Answer {
   const { status, headers } = reply;
@@ -52,6 +62,7 @@ export function answerOf(reply: Reply, method: string, attempt: RequestAttempt, 
     },
     chunks() {
       const reader = reply.body?.getReader();
+      if (reader !== undefined) cancelOnAbort(reader, attempt.signal);
       return new ReadableStream<Uint8Array>({
         async pull(controller) {
           const result = reader && (await attempt.within(silenceMs, reader.read()));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
 
+import { Hono } from "hono";
 import { z } from "zod";
 
 import { createConsumer, feed, memoryStore, type Transport } from "../../../src/consumer/index.ts";
@@ -43,17 +44,28 @@ async function until(what: string, isTrue: () => boolean | Promise<boolean>): Pr
   }
 }
 
-async function consume(kilde: Kilde, transport: Transport): Promise<void> {
+/** The way of a consumer's requests to the store. */
+interface Through {
+  readonly url: string;
+  readonly send: (request: Request) => Response | Promise<Response>;
+}
+
+async function consume(
+  kilde: Kilde,
+  transport: Transport,
+  through: Through = { url: "http://kilde.test", send: kilde.fetch },
+): Promise<void> {
+  const { url: at, send } = through;
   const errors: unknown[] = [];
   const store = memoryStore();
   const consumer = createConsumer({
-    url: "http://kilde.test",
+    url: at,
     feed: feed<{ Opened: { title: string } }>("notes/v1"),
     name: "titles",
     store,
     transport,
     onError: (error) => errors.push(error),
-    client: { fetch: (url, init) => kilde.fetch(new Request(url, init)) },
+    client: { fetch: async (url, init) => send(new Request(url, init)) },
     handle(event, tx) {
       if (event.type === "Opened") tx.set(event.subject, event.data.title);
     },
@@ -69,12 +81,28 @@ async function consume(kilde: Kilde, transport: Transport): Promise<void> {
   });
   await collectGarbage();
   await inTime("stopping", consumer.stop());
+  // A long-poll waits in the store until its timeout.
+  if (transport === "sse")
+    await until("the end of the stream in the store", async () => {
+      const metrics = await kilde.fetch(new Request("http://kilde.test/metrics"));
+      return /^kilde_followers 0$/m.test(await metrics.text());
+    });
   assert.deepEqual(errors, []);
 }
 
 const SCENARIOS: Readonly<Record<string, (kilde: Kilde) => Promise<void>>> = {
   "a consumer with an event stream receives later events, and stops": (kilde) => consume(kilde, "sse"),
   "a consumer with long-polls receives later events, and stops": (kilde) => consume(kilde, "poll"),
+  async "a consumer whose event stream passes another app receives later events, and stops"(kilde) {
+    const outer = new Hono().mount("/kilde", kilde.fetch);
+    const through: Through = { url: "http://kilde.test/kilde", send: (request) => outer.fetch(request) };
+    await consume(kilde, "sse", through);
+  },
+  async "a consumer whose long-polls pass another app receives later events, and stops"(kilde) {
+    const outer = new Hono().mount("/kilde", kilde.fetch);
+    const through: Through = { url: "http://kilde.test/kilde", send: (request) => outer.fetch(request) };
+    await consume(kilde, "poll", through);
+  },
   async "a follower of the store ends when its signal aborts"(kilde) {
     const stop = new AbortController();
     const found: string[] = [];

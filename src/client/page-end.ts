@@ -1,3 +1,4 @@
+import { parseUrl } from "../core/parse-url.ts";
 import type { Reply } from "./http-transport.ts";
 
 /**
@@ -27,7 +28,7 @@ const NEXT_LINK = /<([^>]*)>\s*;\s*rel="?next"?/;
 /** The next page that an answer links to (RFC 8288); null when it has no link, or a proxy removed the link. */
 export function nextPageOf({ headers }: Pick<Reply, "headers">): NextPage | null {
   const target = NEXT_LINK.exec(headers.get("link") ?? "")?.[1];
-  const query = target === undefined ? null : (URL.parse(target, "http://kilde")?.searchParams ?? null);
+  const query = target === undefined ? null : (parseUrl(target, "http://kilde")?.searchParams ?? null);
   const lastEventId = query?.get("lastEventId") ?? null;
   return lastEventId === null ? null : { lastEventId, cacheKey: query?.get("cacheKey") ?? undefined };
 }

@@ -1,4 +1,5 @@
 import { KildeError } from "../../core/errors.ts";
+import { parseUrl } from "../../core/parse-url.ts";
 import { REQUEST_ID_HEADER } from "./request-id.ts";
 
 /** Methods that may change something (RFC 9110 §9.2.1). */
@@ -46,7 +47,7 @@ export function isCrossOrigin({ headers, url }: Request): boolean {
   const site = headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
   const origin = headers.get("origin");
-  return origin !== null && URL.parse(origin)?.host !== new URL(url).host;
+  return origin !== null && parseUrl(origin)?.host !== new URL(url).host;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { ANONYMOUS, isAdmittedFreely, type Principal } from "../../access/principal.ts";
 import type { KildeError } from "../../core/errors.ts";
+import { parseUrl } from "../../core/parse-url.ts";
 import { type TraceContext, traceIdOf } from "../../core/trace-context.ts";
 import { type AccessEntry, accessEntry, type OnAccess } from "./access-log.ts";
 import type { Authenticate, IdentifiedSender } from "./authentication.ts";
@@ -72,7 +73,7 @@ function check(error: KildeError | null): void {
 
 /** Returns the path of a URL below the base path. Empty if the host is malformed, so that there is no URL. */
 function pathOf(request: Request, basePath: string): string {
-  const path = URL.parse(request.url)?.pathname ?? "";
+  const path = parseUrl(request.url)?.pathname ?? "";
   return isBelow(path, basePath) ? path.slice(basePath.length) : path;
 }
 

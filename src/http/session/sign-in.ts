@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { OidcClient } from "../../access/oidc.ts";
 import { SIGN_IN_MS } from "../../access/sessions.ts";
 import { KildeError } from "../../core/errors.ts";
+import { parseUrl } from "../../core/parse-url.ts";
 import { PROBLEMS } from "../../core/problems.ts";
 import type { AppDeps } from "../deps.ts";
 import { validQuery } from "../log/pages.ts";
@@ -35,7 +36,7 @@ function callbackUrl(c: Context, { basePath }: AppDeps): URL {
 /** Returns a path of this server, with query and fragment. Throws a KildeError for any other text. */
 function checkedPath(text: string): string {
   const base = "https://this.server";
-  const url = text.startsWith("/") ? URL.parse(text, base) : null;
+  const url = text.startsWith("/") ? parseUrl(text, base) : null;
   // `/.//other.example` becomes `//other.example`, which is another server.
   if (url?.origin === base && !url.pathname.startsWith("//")) return url.pathname + url.search + url.hash;
   const detail = "must be a path of this server";

@@ -1,5 +1,6 @@
 import { type Attributes, type Span, SpanKind } from "@opentelemetry/api";
 
+import { parseUrl } from "../../core/parse-url.ts";
 import { serverAttributes } from "../../core/server-attributes.ts";
 import { type TraceContext, traceContextOf } from "../../core/trace-context.ts";
 import { contextOf, currentTracer, endSpan, parentContext } from "../../core/tracer.ts";
@@ -18,18 +19,18 @@ export interface RequestTrace {
 
 const NO_TRACE: RequestTrace = { context: null, span: null };
 
-/** A person wrote it, perhaps about a person. */
-const WRITTEN_BY_PEOPLE = /(?<=(?:^|&)reason=)[^&]+/g;
+/** A person wrote a reason, perhaps about a person; the code of a provider signs a browser in. */
+const CONFIDENTIAL = /(?<=(?:^|&)(?:reason|code)=)[^&]+/g;
 
 function requestAttributes({ method, url, headers }: Request): Attributes {
-  const parsed = URL.parse(url);
-  const query = parsed?.search.slice(1).replaceAll(WRITTEN_BY_PEOPLE, "REDACTED") ?? "";
+  const parsed = parseUrl(url);
+  const query = parsed?.search.slice(1).replaceAll(CONFIDENTIAL, "REDACTED") ?? "";
   const agent = headers.get("user-agent");
   return {
     "http.request.method": METHODS.has(method) ? method : "_OTHER",
     ...(METHODS.has(method) ? {} : { "http.request.method_original": method }),
     ...(parsed === null ? {} : { "url.scheme": parsed.protocol.slice(0, -1), "url.path": parsed.pathname }),
-    ...(parsed === null ? {} : serverAttributes(parsed)),
+    ...serverAttributes(url),
     ...(query === "" ? {} : { "url.query": query }),
     ...(agent === null ? {} : { "user_agent.original": agent }),
   };

@@ -231,6 +231,7 @@ test("a span states why it failed, the number of events of a batch, and the quer
   await client.append("user-1", events, { expectedVersion: 1 }).catch(() => {});
   await client.erase("user-1", "Ida asked for it");
   await fetch(`${server.url}/nowhere`, { method: "PROPFIND" });
+  await fetch(`${server.url}/session/oidc/callback?state=s1&code=c1`);
 
   const spans = await eventually(() => {
     const appends = collector.spans.filter(({ name }) => name === "append /events");
@@ -244,6 +245,8 @@ test("a span states why it failed, the number of events of a batch, and the quer
   for (const { attributes } of spans) expect(attributes).not.toHaveProperty("messaging.message.id");
   const erase = await spanNamed(collector, "DELETE /streams/{stream}");
   expect(erase.attributes).toMatchObject({ "url.query": "reason=REDACTED" });
+  const callback = await spanNamed(collector, "GET /session/oidc/callback");
+  expect(callback.attributes).toMatchObject({ "url.query": "state=s1&code=REDACTED" });
   const unknown = await spanNamed(collector, "HTTP");
   expect(unknown.attributes).toMatchObject({
     "http.request.method": "_OTHER",

@@ -1,16 +1,32 @@
-import type { Database } from "../../storage/database.ts";
+import { type Database, integerAt } from "../../storage/database.ts";
+import { readOfAll } from "../../storage/read-of-all.ts";
 import type { RegisteredFeed } from "../lifecycle/register.ts";
+import { withDependents } from "../lifecycle/retire.ts";
 
-/** Arguments: log of the feed, log of its source. */
-const HAS_WORK = `
-select 1 from feeds as feed cross join logs as source on source.id = ?2
-where feed.log = ?1 and (feed.status <> 'live' or feed.cursor < source.head)`;
+/** Arguments: JSON `[[log id of the feed, log id of its source, whether it is tracked], …]`. */
+export const FIND_WORK = `
+select feed.log from json_each(?1) as wanted
+cross join feeds as feed on feed.log = wanted.value ->> 0
+cross join logs as source on source.id = wanted.value ->> 1
+where feed.status <> 'live' or feed.cursor < source.head or (feed.traced is not null and wanted.value ->> 2)`;
 
-/** Whether one of the feeds is behind its source, or not live. */
+/**
+ * Returns the feeds that are behind their sources, still trace origins, or are not live, and all that are projected from these, in
+ * their order.
+ */
+export async function feedsWithWork(
+  database: Database,
+  registered: readonly RegisteredFeed[],
+): Promise<readonly RegisteredFeed[]> {
+  const wanted = registered.map(({ log, source, tracked }) => [log.id, source.id, tracked]);
+  const rows = await readOfAll(database, FIND_WORK, wanted);
+  const found = new Set(rows.map((row) => integerAt(row, 0)));
+  const behind = registered.filter(({ log }) => found.has(log.id));
+  const working = new Set(behind.flatMap((feed) => withDependents(feed, registered)));
+  return registered.filter((feed) => working.has(feed));
+}
+
+/** Whether one of the feeds has work. */
 export async function hasWork(database: Database, registered: readonly RegisteredFeed[]): Promise<boolean> {
-  for (const { log, source } of registered) {
-    const found = await database.read({ sql: HAS_WORK, args: [log.id, source.id] });
-    if (found.length > 0) return true;
-  }
-  return false;
+  return (await feedsWithWork(database, registered)).length > 0;
 }

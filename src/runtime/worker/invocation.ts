@@ -7,6 +7,7 @@ import type { DeliveryRunEvent } from "../../webhooks/dispatch/delivery-event.ts
 import { createAddressRules } from "../../webhooks/egress/address-rules.ts";
 import type { RegisteredFeed } from "../../feeds/lifecycle/register.ts";
 import type { RunEvent } from "../../feeds/project/run.ts";
+import { feedsWithWork } from "../../feeds/project/has-work.ts";
 import { projectInSlices } from "../../feeds/project/slice.ts";
 import { createDeps } from "../../http/app.ts";
 import type { Destination, Observers } from "../../http/pipeline/pipeline.ts";
@@ -153,11 +154,25 @@ function projectionOf(deps: InvocationDeps, { writer, feeds }: ComposedStore, fe
   return projectInSlices({ database, writer, clock, holder, retry, onRetried, onPublished, onEvent }, feed);
 }
 
+/** Up to so many feeds each look for their own work: a look at all of them would cost as much as it saves. */
+const FEW_FEEDS = 2;
+
+/** Returns the projections of the feeds that have work. An idle one would take two calls to find out. */
+async function projectionsOf(deps: InvocationDeps, composed: ComposedStore): Promise<readonly Job[]> {
+  const { registered, database } = deps;
+  const feeds = registered.length > FEW_FEEDS ? await feedsWithWork(database, registered) : registered;
+  return feeds.map((feed) => projectionOf(deps, composed, feed));
+}
+
 /** Returns the jobs of a kind. */
-function jobsOf(deps: InvocationDeps, { composed, jobs }: InvocationStore, kind: Kind): readonly Job[] {
+async function jobsOf(
+  deps: InvocationDeps,
+  { composed, jobs }: InvocationStore,
+  kind: Kind,
+): Promise<readonly Job[]> {
   const { configured, registered, database, clock, calls, holder, onDeliveryEvent: onEvent } = deps;
   const { writer } = composed;
-  if (kind === "project") return registered.map((feed) => projectionOf(deps, composed, feed));
+  if (kind === "project") return projectionsOf(deps, composed);
   if (kind !== "deliver") return jobs.flatMap(([own, job]) => (own === kind ? [job] : []));
   const { settings } = configured;
   return [
@@ -223,11 +238,12 @@ export function openInvocation(deps: InvocationDeps): Invocation {
       await access.settle();
     },
     async work(kinds, milliseconds) {
+      const found = await Promise.all(kinds.map((kind) => jobsOf(deps, store, kind)));
+      const jobs = fromAnywhere(found.flat());
       const ended = new AbortController();
       const signal = AbortSignal.any([calls.signal, ended.signal]);
       const deadline = clock.monotonic() + milliseconds;
       const timer = clock.sleep(milliseconds, ended.signal).then(() => ended.abort());
-      const jobs = fromAnywhere(kinds.flatMap((kind) => jobsOf(deps, store, kind)));
       const share = (parts: number) => calls.share(parts);
       await runSlices(jobs, { deadline, signal }, { clock, share, onFailure });
       ended.abort();

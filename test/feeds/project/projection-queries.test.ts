@@ -10,6 +10,7 @@ import {
   LAST_IN_ORDER,
   SELECT_AHEAD,
 } from "../../../src/feeds/project/merging.ts";
+import { FIND_WORK } from "../../../src/feeds/project/has-work.ts";
 import { INSERT_ORIGINS, MOVE_ORIGINS } from "../../../src/feeds/project/origins.ts";
 import { REMOVE_PLACES, SELECT_PLACES, SUBJECTS_WITH_PLACES } from "../../../src/feeds/project/places.ts";
 import { WIPE_VERSIONS } from "../../../src/log/erase/wipe-versions.ts";
@@ -72,6 +73,7 @@ test("no statement of projecting scans a table, or sorts what it reads", async (
     { sql: SELECT_FEED_STATES, args: ["[[1, 0]]"] },
     { sql: SELECT_CHANGED_CONTRACTS, args: ["[[1, 1, 1]]"] },
     { sql: FIND_UNTRACED, args: ["[1]"] },
+    { sql: FIND_WORK, args: ["[[1, 0, true]]"] },
     { sql: SELECT_SOURCE_STATE, args: [0] },
     { sql: IS_REVISING, args: [1] },
     { sql: NEXT_ERASED_RANGES, args: [0, 1, 5] },

@@ -81,6 +81,30 @@ describe.skipIf(!hasSqld)("a worker with 20 feeds", () => {
     expect((await countedAnswer(isolate(), "/events")).calls).toBeLessThan(MOST_CALLS / 3);
   });
 
+  test("a call of the schedule makes few calls for feeds that have no work, and projects those that have some", async () => {
+    const worker = isolate();
+    const append = (n: number) =>
+      countedAnswer(worker, "/streams/note-1", jsonPost({ events: [{ type: "Noted", data: { n } }] }));
+    const areLiveAt = async (head: number) => {
+      const { text } = await countedAnswer(worker, "/feeds");
+      const { feeds } = JSON.parse(text) as { feeds: { status: string; head: number }[] };
+      return feeds.every((feed) => feed.status === "live" && feed.head === head);
+    };
+    for (let n = 1; n <= 2; n += 1) {
+      await append(n);
+      let invocations = 0;
+      for (; !(await areLiveAt(n)); invocations += 1) {
+        calls = 0;
+        await worker.scheduled(null);
+        expect(calls).toBeLessThanOrEqual(MOST_CALLS);
+      }
+      expect(invocations).toBeLessThan(30);
+    }
+    calls = 0;
+    await worker.scheduled(null);
+    expect(calls).toBeLessThan(MOST_CALLS / 2);
+  });
+
   test("answers about all feeds make the same few calls for 20 feeds that lag and have consumers as for one", async () => {
     const worker = isolate();
     const events = [{ type: "Noted", data: { n: 1 } }];

@@ -20,7 +20,9 @@ function faultText({ pointer, parameter, detail }: ProblemDetail): string {
 function textsOf(error: unknown): ProblemTexts {
   if (error instanceof KildeError) {
     const { title = "The server refuses this", remedy = null, errors = [] } = error.members;
-    return { title, detail: error.message, remedy, code: error.code, faults: errors.map(faultText) };
+    // The message of one fault is its text.
+    const faults = errors.map(faultText).filter((fault) => fault !== error.message);
+    return { title, detail: error.message, remedy, code: error.code, faults };
   }
   if (error instanceof KildeUnreachableError) {
     const remedy = error.isOutcomeUnknown

@@ -130,6 +130,7 @@ browserTest("the form of a subscription shows what the server refuses at its fie
   expect(await endpoint.getAttribute("aria-invalid")).toBeNull();
   await dialog.getByRole("button", { name: "Create" }).click();
   await dialog.getByRole("alert").waitFor();
+  expect(await dialog.getByRole("alert").getByText("must not hold").count()).toBe(1);
   expect(await endpoint.getAttribute("aria-invalid")).toBe("true");
   const described = await endpoint.evaluate((element) =>
     (element.getAttribute("aria-describedby") ?? "")

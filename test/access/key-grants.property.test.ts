@@ -100,7 +100,7 @@ forEachDeployment(["file", "sqld"], (deployment) => {
   });
 });
 
-/** Whether a key of the name was valid at some time since. */
+/** Whether a key of the name was valid at some time since, also for an instant: the clock stands still between steps. */
 function hadKeySince(keys: readonly ModelKey[], name: string, sinceMs: number): boolean {
-  return keys.some((key) => key.name === name && key.endsMs >= sinceMs && key.endsMs > key.bornMs);
+  return keys.some((key) => key.name === name && key.endsMs >= sinceMs);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { KildeError } from "../core/errors.ts";
 import type { BatchWriter } from "../storage/batch-writer.ts";
 import type { Database } from "../storage/database.ts";
 import { storageError } from "../storage/failures.ts";
@@ -11,6 +12,12 @@ const FRESH_MS = 1_000;
 
 /** Tokens of unknown keys cause a check at most this often. */
 const RECENT_MS = 100;
+
+/**
+ * Longest wait for a check by a libSQL server, in milliseconds. A request that waits for a check has still to do its
+ * work, and its sender waits for an answer that reports the failure.
+ */
+const CHECK_DEADLINE_MS = 5_000;
 
 /**
  * The keys as last read, which is plain data: the isolate of a worker keeps it from one request to the next, and nothing
@@ -31,7 +38,7 @@ export interface KeyMemoryDeps {
   readonly memory: AccessMemory;
   readonly database: Database;
   readonly writer: Pick<BatchWriter, "write">;
-  readonly clock: Pick<Clock, "now" | "monotonic">;
+  readonly clock: Pick<Clock, "now" | "monotonic" | "sleep">;
   /** Whether the store is to be marked as secured: issuers are configured. */
   readonly secures: boolean;
   /** Called when the keys have changed. */
@@ -44,7 +51,10 @@ export interface KeyMemory {
   isFresh(): boolean;
   /** Whether the keys were checked just now, so that an unknown key is not looked for again. */
   isRecent(): boolean;
-  /** Checks the keys. Callers share a check that is in progress. Throws a KildeError when storage fails. */
+  /**
+   * Checks the keys. Callers share a check that is in progress. Throws a KildeError when storage fails, or does not
+   * answer within 5 seconds.
+   */
   refresh(): Promise<void>;
   /** Checks the keys after this process changed one. If that fails, the next request checks them. */
   relearn(): Promise<void>;
@@ -79,8 +89,20 @@ export function createKeyMemory(deps: KeyMemoryDeps): KeyMemory {
     onChange();
   };
 
+  /** A check that is late still updates the keys when it ends, unless one that began after it has ended before. */
+  const checkInTime = async () => {
+    if (database.embedded) return check();
+    const done = new AbortController();
+    const late = clock.sleep(CHECK_DEADLINE_MS, done.signal).then(() => {
+      if (done.signal.aborted) return;
+      const detail = `The database did not answer in ${CHECK_DEADLINE_MS} ms`;
+      throw new KildeError("storage-unavailable", detail);
+    });
+    await Promise.race([check(), late]).finally(() => done.abort());
+  };
+
   const refresh = () => {
-    checking ??= check()
+    checking ??= checkInTime()
       .catch((error: unknown) => {
         throw storageError(error);
       })

@@ -53,6 +53,25 @@ test("a request that lasts ends at the expiry of its key also while the database
   for (const answer of answering) answer();
 });
 
+test("a request is refused when a libSQL server has not answered for 5 seconds, and the next one asks again", async () => {
+  let isStuck = false;
+  const access = await open({
+    embedded: false,
+    read: (statement) => (isStuck ? new Promise(() => {}) : database.read(statement)),
+  });
+  const { token } = await created(access);
+  isStuck = true;
+  await time.pass(1_001);
+  const refusals: unknown[] = [];
+  void Promise.resolve(access.refreshed()).catch((error: unknown) => refusals.push(error));
+  await time.pass(4_999);
+  expect(refusals).toEqual([]);
+  await time.pass(1);
+  expect(refusals).toMatchObject([{ code: "storage-unavailable" }]);
+  isStuck = false;
+  expect(await access.authenticate(token)).toMatchObject({ name: "cards" });
+});
+
 test("closing waits until the last uses that are being written are stored", async () => {
   let stored = 0;
   const access = await open({

@@ -34,6 +34,8 @@ export interface Database {
    * earlier read included.
    */
   read(statement: Statement): Promise<readonly Row[]>;
+  /** Returns the rows of several reads, from one round trip. Absent where a read is none. */
+  readonly readTogether?: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>;
   /** True when the data lives in this process or in a file of this machine, so that calls block and return at once. */
   readonly embedded: boolean;
   /**

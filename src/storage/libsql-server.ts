@@ -40,6 +40,18 @@ function connection(connect: () => Promise<Client>): Connection {
   };
 }
 
+/** Returns the rows of several reads, from one round trip. */
+function readingTogether(client: Connection["client"]) {
+  return async (statements: readonly Statement[]): Promise<readonly (readonly Row[])[]> => {
+    const opened = await client();
+    try {
+      return (await opened.batch(statements.map(inArgs), "read")).map(resultRows);
+    } catch (error) {
+      throw withoutAnswer(error);
+    }
+  };
+}
+
 /** Opens a database on a libSQL server (sqld, Turso), with the client of the runtime. */
 export function remoteDatabase(connect: () => Promise<Client>): Database {
   const { client, close } = connection(connect);
@@ -64,6 +76,7 @@ export function remoteDatabase(connect: () => Promise<Client>): Database {
         throw withoutAnswer(error);
       }
     },
+    readTogether: readingTogether(client),
     close,
   };
 }
@@ -73,14 +86,7 @@ export function remoteReplica(connect: () => Promise<Client>, options: ReplicaOp
   const { client, close } = connection(connect);
   return replicaDatabase({
     ...options,
-    async readTogether(statements) {
-      const opened = await client();
-      try {
-        return (await opened.batch(statements.map(inArgs), "read")).map(resultRows);
-      } catch (error) {
-        throw withoutAnswer(error);
-      }
-    },
+    readTogether: readingTogether(client),
     close,
   });
 }

@@ -2,7 +2,7 @@ import type { Gauge } from "prom-client";
 
 import { listSubscriptions } from "../../webhooks/subscriptions/record.ts";
 import {
-  stateOf,
+  statesOf,
   SUBSCRIPTION_STATUSES,
   type SubscriptionState,
 } from "../../webhooks/subscriptions/state.ts";
@@ -53,9 +53,11 @@ export function subscriptionGauges(gauge: GaugeOf) {
   return async (own: Readonly<Record<string, string>>, { database, clock }: AppDeps): Promise<void> => {
     for (let cursor: string | undefined = ""; cursor !== undefined;) {
       const page = await listSubscriptions(database, { cursor, limit: PAGE });
-      for (const subscription of page) {
+      const states = await statesOf(database, page, clock.now());
+      for (const [index, subscription] of page.entries()) {
+        const state = states[index];
+        if (state === undefined) continue;
         const labels = { ...own, subscription: subscription.id, source: subscription.log.name };
-        const state = await stateOf(database, subscription, clock.now());
         for (const { each, value } of gauges) each.set(labels, value(state));
         for (const name of SUBSCRIPTION_STATUSES)
           status.set({ ...labels, status: name }, name === state.status ? 1 : 0);

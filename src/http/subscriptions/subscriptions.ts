@@ -5,6 +5,7 @@ import { KildeError } from "../../core/errors.ts";
 import { DEFAULT_PAGE_EVENTS } from "../../core/limits.ts";
 import { creatorOf } from "../../webhooks/subscriptions/creator.ts";
 import type { DeliveryMode, SubscriptionRecord } from "../../webhooks/subscriptions/subscription.ts";
+import type { SubscriptionState } from "../../webhooks/subscriptions/state.ts";
 import type { RequestedConfig } from "../../webhooks/subscriptions/requested-config.ts";
 import { fittingEntries } from "../wire/listing.ts";
 import { actorOf, principalOf } from "../pipeline/authorization.ts";
@@ -82,8 +83,17 @@ function changedBy(asked: Asked, { batch, ...change }: Change): Asked {
   return { ...asked, ...stated(change), batch: { ...asked.batch, ...stated(batch ?? {}) } };
 }
 
+/** Returns the representations of subscriptions. */
+async function allShown({ subscriptions }: SubscriptionDeps, all: readonly SubscriptionRecord[]) {
+  const states = await subscriptions.states(all);
+  return all.flatMap((one, index) => {
+    const state = states[index];
+    return state === undefined ? [] : [shownWith(one, state)];
+  });
+}
+
 /** Returns the representation of a subscription. */
-async function shown({ subscriptions }: SubscriptionDeps, subscription: SubscriptionRecord) {
+function shownWith(subscription: SubscriptionRecord, state: SubscriptionState) {
   const { id, log, config, created, since, rewind: under, trouble, creator } = subscription;
   const { mode, filter } = config;
   return {
@@ -105,7 +115,7 @@ async function shown({ subscriptions }: SubscriptionDeps, subscription: Subscrip
     description: config.description,
     creator: creator?.name ?? null,
     created,
-    ...(await subscriptions.state(subscription)),
+    ...state,
     since,
     rewind: under,
     endpoint:
@@ -113,6 +123,12 @@ async function shown({ subscriptions }: SubscriptionDeps, subscription: Subscrip
         ? null
         : { error: trouble.error, since: trouble.since, nextProbe: new Date(trouble.until).toISOString() },
   };
+}
+
+async function shown(deps: SubscriptionDeps, subscription: SubscriptionRecord) {
+  const [state] = await deps.subscriptions.states([subscription]);
+  if (state === undefined) throw new Error(`the state of ${subscription.id} was not read`);
+  return shownWith(subscription, state);
 }
 
 async function answer(
@@ -139,11 +155,11 @@ async function findShown(
   { cursor, limit, status, source }: SubscriptionsQuery,
 ) {
   const size = status === undefined ? limit : STATUS_PAGE;
-  const found: Awaited<ReturnType<typeof shown>>[] = [];
+  const found: ReturnType<typeof shownWith>[] = [];
   for (let after: string | undefined = cursor; after !== undefined && found.length < limit;) {
     const query = { cursor: after, limit: size, source };
     const page: readonly SubscriptionRecord[] = await visibleSubscriptions(c, deps, query);
-    const all = await Promise.all(page.map((subscription) => shown(deps, subscription)));
+    const all = await allShown(deps, page);
     found.push(...all.filter((one) => status === undefined || status.includes(one.status)));
     after = page.length < size ? undefined : page.at(-1)?.id;
   }

@@ -1,4 +1,5 @@
-import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
+import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
+import { readTogether } from "../../storage/read-together.ts";
 import type { LogAddress } from "../../log/keys.ts";
 import type { AttemptRecord } from "./attempts.ts";
 import { LANE_COLUMNS, laneOf } from "./record.ts";
@@ -67,41 +68,60 @@ select
     union all
     select event.recorded from json_each(?4) as place cross join events as event on event.key = ?2 + place.value))`;
 
+/** The events of a subscription up to its cursor that are not delivered. */
 interface BeforeCursor {
   readonly events: number;
   /** RFC 3339; null: there are none. */
   readonly oldest: string | null;
 }
 
-async function beforeCursor(
-  database: Database,
-  { id, log, cursor, batch }: SubscriptionRecord,
-): Promise<BeforeCursor> {
+const NONE_BEFORE: BeforeCursor = { events: 0, oldest: null };
+
+function beforeCursorStatement({ id, log, cursor, batch }: SubscriptionRecord): Statement {
   const args = [id, log.base, cursor, JSON.stringify(batch?.positions ?? [])];
-  const [row] = await database.read({ sql: SELECT_BEFORE_CURSOR, args });
+  return { sql: SELECT_BEFORE_CURSOR, args };
+}
+
+function beforeCursorIn(row: Row | undefined): BeforeCursor {
   const oldest = row?.[1];
   return { events: integerAt(row, 0), oldest: typeof oldest === "string" ? oldest : null };
 }
 
-/** Reads the current state of a subscription. */
-export async function stateOf(
-  database: Database,
-  subscription: SubscriptionRecord,
+/** The part of a state that one query reads: the events after the cursor, and the number of blocked subjects. */
+interface AfterCursor {
+  readonly events: number;
+  /** RFC 3339; null: there are none. */
+  readonly oldest: string | null;
+  readonly blocked: number;
+}
+
+function afterCursorIn(row: Row | undefined, cursor: number): AfterCursor {
+  if (row === undefined) return { events: 0, oldest: null, blocked: 0 };
+  const oldest = row[1];
+  return {
+    events: Math.max(0, integerAt(row, 0) - cursor),
+    oldest: typeof oldest === "string" ? oldest : null,
+    blocked: integerAt(row, 2),
+  };
+}
+
+/**
+ * Whether the pending events before the cursor are not counted: that takes time in proportion to the events after it and to the
+ * blocked subjects; beside many of those they matter little.
+ */
+function isFar({ events, blocked }: AfterCursor): boolean {
+  return events > CATCHING_UP_EVENTS || blocked > MANY_BLOCKED;
+}
+
+function stateFrom(
+  { cursor, status, reason, rewind, trouble }: SubscriptionRecord,
+  after: AfterCursor,
+  before: BeforeCursor,
   nowMs: number,
-): Promise<SubscriptionState> {
-  const { id, log, cursor, status, reason, rewind, trouble } = subscription;
-  const [row] = await database.read({ sql: SELECT_STATE, args: [id, log.base, cursor] });
-  const [head, first, blocked] =
-    row === undefined ? [cursor, null, 0] : [integerAt(row, 0), row[1], integerAt(row, 2)];
-  const after = Math.max(0, head - cursor);
-  // Counting pending events before the cursor takes time in proportion to the events after it and to the blocked
-  // subjects; beside many of those they matter little.
-  const isFar = after > CATCHING_UP_EVENTS || blocked > MANY_BLOCKED;
-  const before = isFar ? { events: 0, oldest: null } : await beforeCursor(database, subscription);
-  const events = after + before.events;
-  const times = [first, before.oldest].flatMap((time) =>
-    typeof time === "string" ? [Date.parse(time)] : [],
-  );
+): SubscriptionState {
+  const { blocked } = after;
+  const events = after.events + before.events;
+  const times = [after.oldest, before.oldest].flatMap((time) => (time === null ? [] : [Date.parse(time)]));
   const seconds = times.length === 0 ? 0 : Math.max(0, nowMs - Math.min(...times)) / 1_000;
   const rest = { cursor, lag: { events, seconds }, blocked };
   if (status === "paused") return { status, reason, ...rest };
@@ -109,6 +129,30 @@ export async function stateOf(
   if (blocked > 0) return { status: "failing", reason: "blocked subjects", ...rest };
   const isBehind = events > CATCHING_UP_EVENTS || rewind !== null;
   return { status: isBehind ? "catching-up" : "active", reason: null, ...rest };
+}
+
+/** Reads the current states of subscriptions together, in their order. */
+export async function statesOf(
+  database: Database,
+  subscriptions: readonly SubscriptionRecord[],
+  nowMs: number,
+): Promise<readonly SubscriptionState[]> {
+  const states = subscriptions.map(({ id, log, cursor }): Statement => ({
+    sql: SELECT_STATE,
+    args: [id, log.base, cursor],
+  }));
+  const rows = await readTogether(database, states);
+  const after = subscriptions.map(({ cursor }, index) => afterCursorIn(rows[index]?.[0], cursor));
+  const near = subscriptions.filter((_, index) => {
+    const found = after[index];
+    return found !== undefined && !isFar(found);
+  });
+  const counted = await readTogether(database, near.map(beforeCursorStatement));
+  const before = new Map(near.map(({ id }, index) => [id, beforeCursorIn(counted[index]?.[0])]));
+  return subscriptions.flatMap((one, index) => {
+    const found = after[index];
+    return found === undefined ? [] : [stateFrom(one, found, before.get(one.id) ?? NONE_BEFORE, nowMs)];
+  });
 }
 
 /** A subject with a rejected event. */

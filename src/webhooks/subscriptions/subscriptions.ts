@@ -15,7 +15,7 @@ import { type Delivered, deliverTest } from "./deliver-test.ts";
 import { changeConfig, type RequestedChange, rotateSecret, type SecretRotation } from "./reconfigure.ts";
 import { listSubscriptions } from "./record.ts";
 import { getSubscription, type RegistryDeps, unknownSubscription } from "./registry-deps.ts";
-import { stateOf, type SubscriptionState } from "./state.ts";
+import { statesOf, type SubscriptionState } from "./state.ts";
 import type { SubscriptionRecord } from "./subscription.ts";
 
 /** The operations on subscriptions. Delivery happens elsewhere: see `run.ts`. */
@@ -24,7 +24,8 @@ export interface SubscriptionRegistry {
   list(query: { readonly cursor: string; readonly limit: number }): Promise<SubscriptionRecord[]>;
   /** Throws `subscription-not-found`. */
   get(id: string): Promise<SubscriptionRecord>;
-  state(subscription: SubscriptionRecord): Promise<SubscriptionState>;
+  /** Reads the states of subscriptions together, in their order. */
+  states(subscriptions: readonly SubscriptionRecord[]): Promise<readonly SubscriptionState[]>;
   change(id: string, change: RequestedChange, actor?: Actor): Promise<SubscriptionRecord>;
   remove(id: string, actor?: Actor): Promise<void>;
   /** `reason` undefined: that of the actor. */
@@ -57,11 +58,19 @@ async function setStatus(
   return getSubscription(database, id);
 }
 
-async function readState(deps: RegistryDeps, subscription: SubscriptionRecord): Promise<SubscriptionState> {
-  const now = deps.clock.now();
-  const state = await stateOf(deps.database, subscription, now);
-  if (state.status === "paused" || (await canSign(deps.seal, subscription, now))) return state;
-  return { ...state, status: "failing", reason: "secrets cannot be opened" };
+async function readStates(
+  { database, seal, clock }: RegistryDeps,
+  subscriptions: readonly SubscriptionRecord[],
+): Promise<readonly SubscriptionState[]> {
+  const now = clock.now();
+  const states = await statesOf(database, subscriptions, now);
+  const read = states.map(async (state, index): Promise<SubscriptionState> => {
+    const subscription = subscriptions[index];
+    if (subscription === undefined || state.status === "paused") return state;
+    if (await canSign(seal, subscription, now)) return state;
+    return { ...state, status: "failing", reason: "secrets cannot be opened" };
+  });
+  return Promise.all(read);
 }
 
 export function openSubscriptions(deps: RegistryDeps): SubscriptionRegistry {
@@ -70,7 +79,7 @@ export function openSubscriptions(deps: RegistryDeps): SubscriptionRegistry {
     create: (request, actor = NOBODY) => createSubscription(deps, request, actor),
     list: (query) => listSubscriptions(database, query),
     get: (id) => getSubscription(database, id),
-    state: (subscription) => readState(deps, subscription),
+    states: (subscriptions) => readStates(deps, subscriptions),
     change: (id, change, actor = NOBODY) => changeConfig(deps, id, change, actor),
     async remove(id, actor = NOBODY) {
       const { log } = await getSubscription(database, id);

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { createKilde } from "../../../src/embed/index.ts";
 import { defineFeed } from "../../../src/index.ts";
 import { createWorker, type KildeWorker } from "../../../src/worker.ts";
-import { jsonPost } from "../../support/app.ts";
+import { jsonPost, TEST_SECRET_KEY } from "../../support/app.ts";
 import { type FaultyProxy, startFaultyProxy } from "../../support/faulty-proxy.ts";
 import { hasSqld, startSqld, type Sqld } from "../../support/sqld.ts";
 
@@ -12,6 +12,8 @@ setDefaultTimeout(60_000);
 
 /** Subrequests that Cloudflare grants an invocation on its free plan. */
 const MOST_CALLS = 50;
+
+const SUBSCRIPTIONS = 30;
 
 /** Ten feeds of the event log, and one of each of those. */
 const FEEDS = Array.from({ length: 10 }, (_, index) => {
@@ -62,7 +64,12 @@ describe.skipIf(!hasSqld)("a worker with 20 feeds", () => {
     createWorker(
       { feeds: FEEDS },
       {
-        env: { KILDE_DATABASE_URL: counting.url, KILDE_LOG_LEVEL: "silent", KILDE_OPEN: "true" },
+        env: {
+          KILDE_DATABASE_URL: counting.url,
+          KILDE_LOG_LEVEL: "silent",
+          KILDE_OPEN: "true",
+          KILDE_SECRET_KEYS: TEST_SECRET_KEY,
+        },
         afterRequestMs: 0,
       },
     );
@@ -105,7 +112,7 @@ describe.skipIf(!hasSqld)("a worker with 20 feeds", () => {
     expect(calls).toBeLessThan(MOST_CALLS / 2);
   });
 
-  test("answers about all feeds make the same few calls for 20 feeds that lag and have consumers as for one", async () => {
+  test("answers about all feeds make the same few calls for 20 feeds that lag and have consumers, and for 30 subscriptions, as for one", async () => {
     const worker = isolate();
     const events = [{ type: "Noted", data: { n: 1 } }];
     await countedAnswer(worker, "/streams/note-1", jsonPost({ events }));
@@ -113,6 +120,15 @@ describe.skipIf(!hasSqld)("a worker with 20 feeds", () => {
       const body = JSON.stringify({ position: 0 });
       await countedAnswer(worker, `/feeds/${name}/v1/consumers/cards`, { method: "PUT", body });
     }
+    for (let n = 0; n < SUBSCRIPTIONS; n += 1) {
+      const subscription = { source: "/events", url: `https://receiver.example/${n}`, start: "beginning" };
+      await countedAnswer(worker, "/subscriptions", jsonPost(subscription));
+    }
+    const subscribed = await countedAnswer(worker, "/subscriptions");
+    const { subscriptions } = JSON.parse(subscribed.text) as {
+      subscriptions: { lag: { events: number } }[];
+    };
+    expect(subscriptions.map(({ lag }) => lag.events)).toEqual(Array<number>(SUBSCRIPTIONS).fill(1));
     const listed = await countedAnswer(worker, "/feeds");
     const { feeds } = JSON.parse(listed.text) as { feeds: { lag: { events: number }; types: string[] }[] };
     expect(feeds.map(({ lag, types }) => [lag.events, types])).toEqual(FEEDS.map(() => [1, ["Noted"]]));
@@ -124,6 +140,7 @@ describe.skipIf(!hasSqld)("a worker with 20 feeds", () => {
     const counts: [string, number][] = [
       ["/feeds", listed.calls],
       ["/overview", overview.calls],
+      ["/subscriptions", subscribed.calls],
     ];
     for (const path of ["/metrics", "/asyncapi.json"])
       counts.push([path, (await countedAnswer(worker, path)).calls]);

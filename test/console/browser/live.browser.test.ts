@@ -176,16 +176,26 @@ async function setHidden(page: Page, isHidden: boolean): Promise<void> {
   }, isHidden);
 }
 
-/** Starts no timers in a hidden page until it is shown: browsers delay them by up to a minute. */
-async function stopTimers(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    const { setTimeout } = globalThis;
-    globalThis.setTimeout = (() => 0) as unknown as typeof setTimeout;
-    const resume = (): void => {
+/** Holds the timers of a hidden page, which browsers delay by up to a minute. Returns a function that lets them go. */
+async function holdTimers(page: Page): Promise<() => Promise<void>> {
+  const held = await page.evaluateHandle(() => {
+    const { setTimeout, clearTimeout } = globalThis;
+    const timers = new Map<number, Parameters<typeof setTimeout>>();
+    globalThis.setTimeout = ((...timer: Parameters<typeof setTimeout>) => {
+      const id = -1 - timers.size;
+      timers.set(id, timer);
+      return id;
+    }) as unknown as typeof setTimeout;
+    globalThis.clearTimeout = ((id: number) => {
+      if (timers.has(id)) timers.set(id, [() => {}]);
+      else clearTimeout(id);
+    }) as typeof clearTimeout;
+    return () => {
       globalThis.setTimeout = setTimeout;
+      for (const timer of timers.values()) setTimeout(...timer);
     };
-    document.addEventListener("visibilitychange", resume, { once: true, capture: true });
   });
+  return () => held.evaluate((letGo) => letGo());
 }
 
 async function restart(...pages: readonly Page[]): Promise<void> {
@@ -197,10 +207,11 @@ async function restart(...pages: readonly Page[]): Promise<void> {
 browserTest("a hidden page that lost its connection connects at once when it is shown", async () => {
   const page = await openStream("hidden-1");
   await setHidden(page, true);
-  await stopTimers(page);
+  const letGo = await holdTimers(page);
   await restart(page);
   await setHidden(page, false);
   await status(page, /^Live$/).waitFor();
+  await letGo();
   await append("hidden-1", "After");
   await event(page, "After").waitFor();
 });
@@ -211,7 +222,7 @@ browserTest("a tab that is shown takes the lost connection over from one that is
   const shown = await browser.openBeside(leader, leader.url(), { expectedFaults: DOWN });
   await status(shown, /^Live$/).waitFor();
   await setHidden(leader, true);
-  await stopTimers(leader);
+  const letGo = await holdTimers(leader);
   await restart(leader, shown);
   for (const page of [shown, leader]) await status(page, /^Live$/).waitFor();
   await append("hidden-2", "After");
@@ -219,6 +230,7 @@ browserTest("a tab that is shown takes the lost connection over from one that is
   await eventually(async () => (await followers()) === 1);
 
   await setHidden(leader, false);
+  await letGo();
   await shown.close();
   await eventually(async () => (await followers()) === 1);
   await append("hidden-2", "SeenByTheFormerLeader");

@@ -23,11 +23,12 @@ function membersText(members: Readonly<Record<string, unknown>>): string {
     .join("");
 }
 
-/** The stack of a logged error, on lines of its own. */
+/** The stack of a logged error, and of those that it consists of, on lines of their own. */
 function stackText(error: unknown): string {
   if (typeof error !== "object" || error === null) return "";
-  const { stack, message } = error as { readonly stack?: unknown; readonly message?: unknown };
-  return `\n${String(stack ?? message)}`.replaceAll("\n", "\n  ");
+  const { stack, message, errors } = error as Readonly<Record<string, unknown>>;
+  const parts = Array.isArray(errors) ? errors.map(stackText) : [];
+  return `\n${String(stack ?? message)}${parts.join("")}`.replaceAll("\n", "\n  ");
 }
 
 function requestText(members: Readonly<Record<string, unknown>>): string {

@@ -1,6 +1,7 @@
 import pino, { type Logger } from "pino";
 
 import { repeat } from "../../core/timer.ts";
+import { loggedError } from "./logged-error.ts";
 
 /** Characters buffered before a write: a write for each line would cost as much as the request that it describes. */
 const GATHERED_CHARACTERS = 8 * 1024;
@@ -31,5 +32,6 @@ export function createLog(level: string, format: ((line: string) => string) | nu
     if (format !== null || gathered.length >= GATHERED_CHARACTERS) flush();
   };
   repeat(FLUSH_INTERVAL_MS, flush);
-  return { logger: pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write }), flush };
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return { logger: pino({ ...options, serializers: { err: loggedError } }, { write }), flush };
 }

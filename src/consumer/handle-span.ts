@@ -1,9 +1,9 @@
-import { context, SpanKind, trace } from "@opentelemetry/api";
+import { SpanKind } from "@opentelemetry/api";
 
 import { messagingAttributes, messagingSpanName } from "../core/messaging-attributes.ts";
 import { serverAttributes } from "../core/server-attributes.ts";
 import { traceContextOf } from "../core/trace-context.ts";
-import { currentTracer, endSpan, failureOf, linksTo } from "../core/tracer.ts";
+import { currentTracer, handleIn, linksTo } from "../core/tracer.ts";
 import type { ConsumerEvent } from "./types.ts";
 
 /** The names in the span of a handler. */
@@ -37,11 +37,5 @@ export async function handleInSpan(
       ...serverAttributes(url),
     },
   });
-  try {
-    await context.with(trace.setSpan(context.active(), span), handle);
-    endSpan(span, null);
-  } catch (error) {
-    endSpan(span, failureOf(error));
-    throw error;
-  }
+  await handleIn(span, handle);
 }

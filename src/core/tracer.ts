@@ -1,5 +1,6 @@
 import {
   type Context,
+  context,
   createTraceState,
   type Link,
   ProxyTracerProvider,
@@ -26,10 +27,10 @@ export function currentTracer(): Tracer | null {
 }
 
 /** Returns a context in the form of the API. */
-function spanContextOf(context: TraceContext): SpanContext {
-  const { traceparent, tracestate } = context;
+function spanContextOf(stated: TraceContext): SpanContext {
+  const { traceparent, tracestate } = stated;
   return {
-    traceId: traceIdOf(context),
+    traceId: traceIdOf(stated),
     spanId: traceparent.slice(36, 52),
     traceFlags: Number.parseInt(traceparent.slice(53, 55), 16),
     isRemote: true,
@@ -58,9 +59,9 @@ const MOST_LINKS = 128;
  */
 export function linksTo(contexts: Iterable<TraceContext | null>): Link[] {
   const links = new Map<string, Link>();
-  for (const context of contexts) {
-    if (context === null || links.has(context.traceparent)) continue;
-    links.set(context.traceparent, { context: spanContextOf(context) });
+  for (const stated of contexts) {
+    if (stated === null || links.has(stated.traceparent)) continue;
+    links.set(stated.traceparent, { context: spanContextOf(stated) });
     if (links.size === MOST_LINKS) break;
   }
   return [...links.values()];
@@ -83,4 +84,15 @@ export function failureOf(error: unknown): { readonly type: string; readonly mes
   const message = errorText(error);
   if (error instanceof KildeError) return { type: error.code, message };
   return { type: error instanceof Error ? error.name : "_OTHER", message };
+}
+
+/** Calls a handler in a span, which ends with it. The handler's own spans are its children. */
+export async function handleIn(span: Span, handle: () => void | Promise<void>): Promise<void> {
+  try {
+    await context.with(trace.setSpan(context.active(), span), handle);
+    endSpan(span, null);
+  } catch (error) {
+    endSpan(span, failureOf(error));
+    throw error;
+  }
 }

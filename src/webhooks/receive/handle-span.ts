@@ -2,7 +2,7 @@ import { type Context, context, SpanKind, trace } from "@opentelemetry/api";
 
 import { messagingAttributes, messagingSpanName } from "../../core/messaging-attributes.ts";
 import { traceContextOf } from "../../core/trace-context.ts";
-import { currentTracer, endSpan, failureOf, linksTo, parentContext } from "../../core/tracer.ts";
+import { currentTracer, handleIn, linksTo, parentContext } from "../../core/tracer.ts";
 import type { Delivery } from "./delivery.ts";
 
 /**
@@ -38,11 +38,5 @@ export async function handleInSpan<Data>(
     attributes: { ...messagingAttributes(operation), "kilde.webhook.id": delivery.id },
   };
   const span = tracer.startSpan(messagingSpanName(operation), options, contextAround(headers));
-  try {
-    await context.with(trace.setSpan(context.active(), span), handle);
-    endSpan(span, null);
-  } catch (error) {
-    endSpan(span, failureOf(error));
-    throw error;
-  }
+  await handleIn(span, handle);
 }

@@ -13,7 +13,7 @@ interface LoggedError {
   readonly [member: string]: unknown;
 }
 
-/** Most causes, and most errors that one consists of, that are described: either may be endless. */
+/** Most causes of an error, and most errors with all that they consist of, that are described: either may be endless. */
 const MOST_ERRORS = 10;
 
 /** Most characters of a member: an error of a library may have its whole program. */
@@ -88,25 +88,42 @@ function stackOf(error: object): string | null {
   return place === "" ? null : `${typeOf(error)}: ${errorText(error)}${place}`;
 }
 
-function describe(error: object): LoggedError {
+/** Describes the errors that one consists of, unless they are described already. */
+function partsOf(error: object, described: Set<unknown>): LoggedError[] | null {
+  const errors = memberOf(error, "errors");
+  if (!Array.isArray(errors)) return null;
+  const parts: LoggedError[] = [];
+  for (const part of errors as readonly unknown[]) {
+    if (described.size >= MOST_ERRORS) break;
+    if (!described.has(part)) parts.push(describeOnce(part, described));
+  }
+  return parts;
+}
+
+function describe(error: object, described: Set<unknown>): LoggedError {
   const chain = withCauses(error);
   const stacks = chain.map(stackOf).filter((stack) => stack !== null);
-  const errors = memberOf(error, "errors");
+  const errors = partsOf(error, described);
   return {
     ...membersOf(error),
     type: typeOf(error),
     message: chain.map(errorText).join(": "),
     ...(stacks.length === 0 ? {} : { stack: stacks.join("\ncaused by: ") }),
-    ...(Array.isArray(errors) ? { errors: errors.slice(0, MOST_ERRORS).map(loggedError) } : {}),
+    ...(errors === null ? {} : { errors }),
   };
 }
 
-/** Describes a thrown value for a line of the log. Never throws, and JSON can hold the result, whatever was thrown. */
-export function loggedError(thrown: unknown): LoggedError {
+function describeOnce(thrown: unknown, described: Set<unknown>): LoggedError {
+  described.add(thrown);
   try {
-    if (typeof thrown === "object" && thrown !== null) return describe(thrown);
+    if (typeof thrown === "object" && thrown !== null) return describe(thrown, described);
   } catch {
     // A proxy may refuse every access.
   }
   return { type: thrown === null ? "null" : typeof thrown, message: errorText(thrown) };
+}
+
+/** Describes a thrown value for a line of the log. Never throws, and JSON can hold the result, whatever was thrown. */
+export function loggedError(thrown: unknown): LoggedError {
+  return describeOnce(thrown, new Set());
 }

@@ -136,6 +136,23 @@ describe("the log of a server describes", () => {
     expect(logged(thrown)).toEqual(described);
   });
 
+  test("an error that consists of itself, several times", () => {
+    const first = new AggregateError([new Error("a"), "b"], "first");
+    const error = new AggregateError([first, first], "m");
+    first.errors.push(error, first);
+    error.errors.push(error, error);
+    const { errors } = logged(error);
+    expect(errors).toMatchObject([
+      { message: "first", errors: [{ message: "a" }, { type: "string", message: "b" }] },
+    ]);
+  });
+
+  test("ten errors at most of those that an error consists of, at any depth", () => {
+    let error = new AggregateError([], "innermost");
+    for (let depth = 0; depth < 30; depth += 1) error = new AggregateError([error], String(depth));
+    expect(lineOf(error).match(/"errors"/g)).toHaveLength(10);
+  });
+
   test("an error whose message throws", () => {
     const error = Object.defineProperty(new Error("m"), "message", { get: throwing });
     expect(logged(error)).toMatchObject({ type: "Error", message: "a value without a text form" });

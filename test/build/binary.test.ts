@@ -29,12 +29,25 @@ describe("the binary, in an empty folder", () => {
     expect(appended.stdout).toBe("user-1 is at version 1, position 1\n");
     const [event] = jsonLines((await server.kilde(["read"])).stdout);
     expect(event).toMatchObject({ id: "1", subject: "user-1", data: { name: "Ida" } });
-    for (const path of ["/openapi.json", "/docs", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"]) {
+    const page = await (await fetch(`${server.url}/console`)).text();
+    const script = /src="([^"]+\.js)"/.exec(page)?.[1] ?? expect.unreachable();
+    const sizes: unknown[] = [];
+    for (const path of [
+      "/openapi.json",
+      "/docs",
+      "/docs/swagger-ui-bundle.js",
+      "/docs/swagger-ui.css",
+      script,
+    ]) {
       const response = await fetch(server.url + path);
       expect([path, response.status]).toEqual([path, 200]);
-      expect((await response.text()).length).toBeGreaterThan(500);
+      const { byteLength } = await response.arrayBuffer();
+      expect(byteLength).toBeGreaterThan(500);
+      sizes.push([path, byteLength]);
     }
     expect(readdirSync(server.cwd)).toEqual(["data"]);
+    const requests = jsonLines((await server.stop()).stdout).filter(({ msg }) => msg === "request");
+    expect(requests.map(({ path, bytes }) => [path, bytes])).toEqual(expect.arrayContaining(sizes));
   });
 
   test("stops in order at SIGTERM, and finds everything again", async () => {

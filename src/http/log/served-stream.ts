@@ -3,9 +3,8 @@ import type { Context } from "hono";
 import type { Principal } from "../../access/principal.ts";
 import type { Chunk } from "../../log/follow/follow.ts";
 import type { AppDeps } from "../deps.ts";
-import { deferred } from "../../core/deferred.ts";
 import { principalOf } from "../pipeline/authorization.ts";
-import type { RequestContext } from "../pipeline/pipeline.ts";
+import type { RequestContext, StreamedAnswer } from "../pipeline/pipeline.ts";
 import type { Follower } from "./followers.ts";
 import { QUIET_BEATS, StreamOutput } from "./stream-output.ts";
 
@@ -14,8 +13,8 @@ export interface StreamRequest {
   /** Aborts when its client is gone. */
   readonly gone: AbortSignal;
   readonly sender: Principal;
-  /** Called once the stream is open, with its bytes when it has ended. */
-  readonly onOpen: (ended: Promise<number>) => void;
+  /** Called once the stream is open. */
+  readonly onOpen: (stream: StreamedAnswer) => void;
 }
 
 /** Returns the request for an event stream. The access log waits for the end of one that was opened. */
@@ -24,8 +23,8 @@ export function streamRequest(c: Context): StreamRequest {
   return {
     gone: c.req.raw.signal,
     sender: principalOf(c),
-    onOpen(ended) {
-      context.streamed = ended;
+    onOpen(stream) {
+      context.streamed = stream;
     },
   };
 }
@@ -50,11 +49,11 @@ interface SourcedStream {
 }
 
 /** A class, because each follower has one and the methods are shared. */
-class ServedStream implements Follower, SourcedStream, UnderlyingDefaultSource<Uint8Array> {
+class ServedStream implements Follower, SourcedStream, StreamedAnswer, UnderlyingDefaultSource<Uint8Array> {
   readonly #gone: AbortSignal;
   readonly #leave: () => void;
   readonly #output: StreamOutput;
-  readonly #bytes = deferred<number>();
+  #listener: ((bytes: number) => void) | null = null;
   #source: StreamSource | null = null;
   #quietBeats = 0;
   #ended = false;
@@ -69,9 +68,9 @@ class ServedStream implements Follower, SourcedStream, UnderlyingDefaultSource<U
     gone.addEventListener("abort", this);
   }
 
-  /** Bytes that were sent, once the stream has ended. */
-  get ended(): Promise<number> {
-    return this.#bytes.promise;
+  onEnd(listener: (bytes: number) => void): void {
+    if (this.#ended) listener(this.#output.sentBytes());
+    else this.#listener = listener;
   }
 
   /** Takes messages from a source from now on, unless that has ended the stream already. */
@@ -142,8 +141,10 @@ class ServedStream implements Follower, SourcedStream, UnderlyingDefaultSource<U
     this.#source?.stop();
     this.#output.release();
     this.#leave();
-    this.#bytes.resolve(this.#output.sentBytes());
     this.#gone.removeEventListener("abort", this);
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.(this.#output.sentBytes());
   }
 }
 
@@ -159,7 +160,7 @@ export function serveStream(
   const served = new ServedStream(request, deps);
   const stream = new ReadableStream<Uint8Array>(served, { highWaterMark: 0 });
   served.open(open(served));
-  request.onOpen(served.ended);
+  request.onOpen(served);
   if (deps.closing.aborted || request.gone.aborted) served.end();
   return stream;
 }

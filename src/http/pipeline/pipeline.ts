@@ -13,6 +13,12 @@ import { targetError } from "./request-target.ts";
 import { endRequestTrace, startRequestTrace } from "./request-trace.ts";
 import { stateRate } from "./sender-limits.ts";
 
+/** An event stream that is open. */
+export interface StreamedAnswer {
+  /** Calls back once, with the bytes that were sent, when the stream has ended. It has one such listener. */
+  onEnd(listener: (bytes: number) => void): void;
+}
+
 /** The results of the pipeline's steps for one request. */
 export interface RequestContext extends IdentifiedSender {
   readonly requestId: string;
@@ -22,8 +28,8 @@ export interface RequestContext extends IdentifiedSender {
   route: string | null;
   /** Bytes of the answer's body before any compression, which the destination sets; of a problem, its header has them. */
   bytes: number;
-  /** Bytes of an event stream once it has ended, which the destination sets; null: the answer is none. */
-  streamed: Promise<number> | null;
+  /** The event stream of the answer, which the destination sets; null: the answer is none. */
+  streamed: StreamedAnswer | null;
 }
 
 /** Called with each request once its answer begins. `seconds`: the time until then. */
@@ -101,15 +107,14 @@ function bodyBytes({ method }: Request, response: Response, context: RequestCont
 }
 
 /** Logs an event stream once it has ended. Apart from the request, which would otherwise stay in memory until then. */
-async function logStream(
-  streamed: Promise<number>,
+function logStream(
+  streamed: StreamedAnswer,
   entry: AccessEntry,
   onAccess: NonNullable<OnAccess>,
   clock: Pick<Clock, "monotonic">,
-): Promise<void> {
+): void {
   const began = clock.monotonic();
-  const bytes = await streamed;
-  onAccess({ ...entry, bytes, streamMs: Math.round(clock.monotonic() - began) });
+  streamed.onEnd((bytes) => onAccess({ ...entry, bytes, streamMs: Math.round(clock.monotonic() - began) }));
 }
 
 /**
@@ -173,7 +178,7 @@ export function createPipeline({
     });
     const streamed = context?.streamed ?? null;
     if (streamed === null) at.onAccess(entry);
-    else void logStream(streamed, entry, at.onAccess, clock);
+    else logStream(streamed, entry, at.onAccess, clock);
     return response;
   };
   return { fetch: (request) => run(request, null), refuse: (request, error) => run(request, error) };

@@ -1,5 +1,6 @@
 import type { Digest } from "../access/digest.ts";
 import { type Access, type AccessDeps, openAccess } from "../access/access.ts";
+import { keepLastSeen } from "../administration/objectives/keep-last-seen.ts";
 import { OBJECTIVES_BACKOFF } from "../administration/objectives/objectives-job.ts";
 import type { Objective } from "../core/objective.ts";
 import { EXPIRY_BACKOFF, expiryJob } from "../administration/expiry.ts";
@@ -175,7 +176,9 @@ export function composeStore(platform: Platform, registered: readonly Registered
   });
   const writer = platform.orderWrites?.(ownWriter) ?? ownWriter;
   const { isShared } = platform;
-  const activity = createActivityRecorder({ writer, clock, mostConsumers: limits.consumers, isShared });
+  const { consumers: mostConsumers } = limits;
+  const beforeForgetting = (log: number) => keepLastSeen(log, mostConsumers);
+  const activity = createActivityRecorder({ writer, clock, mostConsumers, beforeForgetting, isShared });
   const opened = openFeeds(
     {
       ...own,

@@ -4,7 +4,8 @@ import { type Database, type Row, type Statement, textAt } from "../../storage/d
 /** An objective as the store has it. */
 export interface StoredObjective extends Objective {
   /**
-   * When it was first stated, for the log that it names; of a consumer that was forgotten since then, when that was. RFC 3339.
+   * When it was first stated, for the log that it names; of a consumer that was forgotten since then, when that was, or
+   * when it was last seen if others took its place. RFC 3339.
    */
   readonly since: string;
 }

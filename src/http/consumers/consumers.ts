@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 
 import { readConsumerAlarms } from "../../administration/objectives/consumer-alarms.ts";
+import { keepLastSeen } from "../../administration/objectives/keep-last-seen.ts";
 import { recordConsumerRewind, recordForgottenConsumer } from "../../administration/consumer-entries.ts";
 import { KildeError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
@@ -143,7 +144,10 @@ export async function putConsumer(c: Context, deps: AppDeps, log: LogReader): Pr
   const cursor = { log: log.address, name, position, rewind, blocked, failure };
   const now = new Date(nowMs).toISOString();
   const moved = { log: log.address, name, position, ...actorOf(c) };
-  const before = rewind ? recordConsumerRewind(moved, now) : [];
+  const before = [
+    keepLastSeen(log.address.id, mostConsumers, name),
+    ...(rewind ? recordConsumerRewind(moved, now) : []),
+  ];
   const appended = await commitConsumer(writer, { ...cursor, nowMs, mostConsumers, idleSince, before });
   if (appended !== null) deps.committed.observe(log.name, (clock.now() - Date.parse(appended)) / 1_000);
   return answer(c, deps, log, name);

@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { type ConsumerActivity, activityStatements } from "./consumers.ts";
+import { type ActivityOptions, type ConsumerActivity, activityStatements } from "./consumers.ts";
 import { integerAt, textAt } from "../../storage/database.ts";
 import type { LogAddress } from "../keys.ts";
 import { type BatchWriter, writeUnplanned } from "../../storage/batch-writer.ts";
@@ -27,11 +27,9 @@ export interface ActivityRecorder {
   close(): Promise<void>;
 }
 
-export interface ActivityRecorderDeps {
+export interface ActivityRecorderDeps extends Omit<ActivityOptions, "nowMs"> {
   readonly writer: BatchWriter;
   readonly clock: Clock;
-  /** Most consumers of one log. */
-  readonly mostConsumers: number;
   /** Whether other processes may be at work on the database. */
   readonly isShared: boolean;
 }
@@ -54,7 +52,7 @@ function putBack(
 }
 
 export function createActivityRecorder(deps: ActivityRecorderDeps): ActivityRecorder {
-  const { writer, clock, mostConsumers, isShared } = deps;
+  const { writer, clock, mostConsumers, beforeForgetting, isShared } = deps;
   /** Consumers that the database has, as far as this process wrote them. Bounded by what the database takes. */
   let known = new Set<string>();
   let waiting = new Map<string, ConsumerActivity>();
@@ -73,6 +71,7 @@ export function createActivityRecorder(deps: ActivityRecorderDeps): ActivityReco
     const statements = activityStatements([...ofKnown.values()], [...ofStrangers.values()], {
       nowMs: clock.now(),
       mostConsumers,
+      beforeForgetting,
     });
     try {
       const { rows } = await writeUnplanned(writer, statements);

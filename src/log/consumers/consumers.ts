@@ -205,11 +205,19 @@ export async function activeConsumers(database: Database, log: LogAddress, since
   return rows.map((row) => textAt(row, 0));
 }
 
+export interface ActivityOptions {
+  readonly nowMs: number;
+  /** Most consumers of one log. */
+  readonly mostConsumers: number;
+  /** Returns a statement without rows, which runs before consumers of a log (its id) are forgotten to make room. */
+  readonly beforeForgetting: (log: number) => Statement;
+}
+
 /** Statements that record activity; the rows of all of them name the consumers that are known then. */
 export function activityStatements(
   known: readonly ConsumerActivity[],
   strangers: readonly ConsumerActivity[],
-  { nowMs, mostConsumers }: { readonly nowMs: number; readonly mostConsumers: number },
+  { nowMs, mostConsumers, beforeForgetting }: ActivityOptions,
 ): Statement[] {
   const json = (activity: readonly ConsumerActivity[]) =>
     JSON.stringify(activity.map(({ log, name, sent, seen }) => [log, name, sent, seen]));
@@ -218,6 +226,7 @@ export function activityStatements(
   const statements: Statement[] = [{ sql: RECORD_ACTIVITY, args: [all, latestActivity(nowMs)] }];
   for (const [log, some] of groupBy(strangers, (stranger) => stranger.log)) {
     statements.push(
+      beforeForgetting(log),
       { sql: MAKE_ROOM, args: [log, mostConsumers, some.length, MOST_FORGOTTEN] },
       { sql: RECORD_NEW_CONSUMERS, args: [log, mostConsumers, json(some)] },
     );

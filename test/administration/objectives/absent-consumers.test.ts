@@ -206,3 +206,41 @@ test("a process that stands still while a consumer is forgotten makes no alarm f
   expect(forgets).toBe(2);
   expect(await shortAlarms()).toEqual([`${CONSUMER} consumer.forgotten`]);
 });
+
+for (const [how, take] of [
+  [
+    "commit",
+    (name: string) => app.fetch(`/events/consumers/${name}`, { method: "PUT", body: '{"position":0}' }),
+  ],
+  ["read", (name: string) => app.fetch("/events", { headers: { "Kilde-Consumer": name } })],
+] as const)
+  test(`a consumer that loses its place to others that ${how} is silent when the time has passed since it was seen`, async () => {
+    await app.close();
+    database = await newDatabase();
+    app = await openApp({ database, clock, limits: { consumers: 4 } });
+    const look = open(CARDS);
+    // A list has the activity before it.
+    const written = () => app.fetch("/events/consumers");
+    const read = async () => {
+      await app.fetch("/events", { headers: { "Kilde-Consumer": "cards" } });
+      await written();
+    };
+    await read();
+    await look();
+    for (let hour = 0; hour < 100; hour += 1) {
+      pass(SILENT_SECONDS);
+      await read();
+    }
+    pass(1);
+    for (const name of ["a", "b", "c", "d", "e"]) {
+      await take(name);
+      await written();
+    }
+    expect((await app.fetch("/events/consumers/cards")).status).toBe(404);
+    pass(SILENT_SECONDS - 1);
+    await look();
+    expect(await alarms()).toEqual([]);
+    pass(1);
+    await look();
+    expect(await shortAlarms()).toEqual([`${ABSENT} consumer.silent`]);
+  });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { SELECT_CONSUMER_ALARMS } from "../../../src/administration/objectives/consumer-alarms.ts";
+import { KEEP_LAST_SEEN } from "../../../src/administration/objectives/keep-last-seen.ts";
 import { RESTART_SILENCE } from "../../../src/administration/objectives/restart-silence.ts";
 import { MEASURE_FEEDS } from "../../../src/feeds/lifecycle/measured-feeds.ts";
 import { registerFeeds } from "../../../src/feeds/lifecycle/register.ts";
@@ -107,6 +108,7 @@ test("the queries that measure search by key, and scan nothing but the stated ob
     { sql: SELECT_CONSUMER_ALARMS.all, args: [] },
     { sql: SELECT_CONSUMER_ALARMS.one, args: ["a"] },
     { sql: RESTART_SILENCE, args: [0, "/events", "2026", null] },
+    { sql: KEEP_LAST_SEEN, args: [0, 1_000, "a"] },
     { sql: FIND_RETIRED_LOGS, args: ['["/events"]'] },
     { sql: MEASURE_FEEDS, args: ["[[1, 0]]"] },
     { sql: MEASURE_SUBSCRIPTIONS, args: ['["a"]'] },

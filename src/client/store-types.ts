@@ -6,6 +6,7 @@ export interface StoreProblem {
     | "subscription-failing"
     | "consumer-blocked"
     | "subscription-paused"
+    | "subscription-unknown"
     | "feed-late"
     | "subscription-late"
     | "consumer-late"

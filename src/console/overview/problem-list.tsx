@@ -8,6 +8,7 @@ const TITLES: Readonly<Record<StoreProblem["kind"], string>> = {
   "feed-superseded": "A feed has to be projected by another release",
   "subscription-failing": "A webhook fails",
   "subscription-paused": "A webhook is paused",
+  "subscription-unknown": "A webhook does not exist",
   "consumer-blocked": "A consumer has blocked subjects",
   "feed-late": "A feed is late",
   "subscription-late": "A webhook is late",

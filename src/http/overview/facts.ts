@@ -6,6 +6,7 @@ import {
   type MissedObjective,
   readMissedObjectives,
 } from "../../administration/objectives/missed-objectives.ts";
+import { readObjectives, type StoredObjective } from "../../administration/objectives/stored-objectives.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import { consumerPagesOfLogs } from "../../log/consumers/consumer-pages.ts";
@@ -43,6 +44,8 @@ export interface OverviewFacts {
   readonly subscriptions: readonly SubscriptionHealth[];
   /** The objectives that are missed. */
   readonly missed: readonly MissedObjective[];
+  /** Objectives of subscriptions that the store does not have, so that nothing measures them. */
+  readonly unknown: readonly StoredObjective[];
 }
 
 /** Consumers of one log that are remembered because they do not keep up. */
@@ -127,5 +130,9 @@ export async function readFacts(deps: AppDeps): Promise<OverviewFacts> {
   const readers = [reader, await operations.reader(), ...opened.map(({ open }) => open.reader)];
   const logs = readers.map(({ address }) => address);
   const consumers = await consumersOf(deps, logs, alarmsOf);
-  return { readMs, head, feeds, consumers, subscriptions: await allHealth(deps), missed };
+  const subscriptions = await allHealth(deps);
+  const ids = new Set(subscriptions.map(({ id }) => id));
+  const objectives = await readObjectives(database);
+  const unknown = objectives.filter(({ kind, name }) => kind === "subscription" && !ids.has(name));
+  return { readMs, head, feeds, consumers, subscriptions, missed, unknown };
 }

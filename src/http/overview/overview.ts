@@ -46,6 +46,7 @@ function visibleFacts(deps: AppDeps, principal: Principal, facts: OverviewFacts)
         ? covers(grants, needOf("manage", logOfConsumer(missed) ?? "/events"))
         : seen.has(`${missed.kind} ${missed.name}`),
     ),
+    unknown: managesSubscriptions ? facts.unknown : [],
   };
 }
 

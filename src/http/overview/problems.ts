@@ -1,3 +1,4 @@
+import type { StoredObjective } from "../../administration/objectives/stored-objectives.ts";
 import type { Feed } from "../../feeds/feed.ts";
 import type { FeedState } from "../../feeds/lifecycle/status.ts";
 import type { SubscriptionHealth } from "../../webhooks/subscriptions/health.ts";
@@ -11,6 +12,7 @@ export const OVERVIEW_PROBLEMS = [
   "subscription-failing",
   "consumer-blocked",
   "subscription-paused",
+  "subscription-unknown",
   "feed-late",
   "subscription-late",
   "consumer-late",
@@ -98,6 +100,18 @@ function subscriptionProblems({ id, source, status, reason, since, blocked }: Su
     : found("subscription-failing", `In the delivery of ${source}, ${count}`, "blocked");
 }
 
+/** The objective of a subscription that was removed, or whose id is wrong. */
+function unknownProblem({ name, since, contact }: StoredObjective): OverviewProblem {
+  return {
+    kind: "subscription-unknown",
+    resource: `/subscriptions/${encodeURIComponent(name)}`,
+    detail: `${JSON.stringify(name)} has an objective, but the store has no such subscription`,
+    contact,
+    since,
+    next: { view: "/console/webhooks", command: "kilde webhooks" },
+  };
+}
+
 function consumerFinding(
   log: string,
   { name, state, seen, blocked, failure, lag }: TroubledConsumer,
@@ -128,7 +142,7 @@ function consumerProblems({ log, troubled }: LogConsumers, nowMs: number): Overv
  * Returns the problems of a store, the most urgent kind first. `manages`: whether the sender learns why a feed fails.
  */
 export function problemsOf(
-  { readMs, feeds, subscriptions, consumers, missed }: OverviewFacts,
+  { readMs, feeds, subscriptions, consumers, missed, unknown }: OverviewFacts,
   manages: (feed: Pick<Feed, "path">) => boolean,
 ): readonly OverviewProblem[] {
   const all = [
@@ -136,6 +150,7 @@ export function problemsOf(
     ...subscriptions.flatMap(subscriptionProblems),
     ...consumers.flatMap((each) => consumerProblems(each, readMs)),
     ...missed.map(missedProblem),
+    ...unknown.map(unknownProblem),
   ];
   const urgency = ({ kind }: OverviewProblem) => OVERVIEW_PROBLEMS.indexOf(kind);
   return all.toSorted((one, other) => urgency(one) - urgency(other));

@@ -217,6 +217,34 @@ test("missed objectives are problems with their contact, and replace the limits 
   expect(await kinds("read:/metrics")).toEqual([]);
 });
 
+test("an objective of a subscription that does not exist is a problem for those who manage all subscriptions", async () => {
+  const id = await subscribe();
+  const stated = ["sub_typo", id].map((name) =>
+    objective({ kind: "subscription", name, silentSeconds: 3_600, contact: "#team-orders" }),
+  );
+  const since = new Date(nowMs).toISOString();
+  await watcher({ database, writer: app.store.writer, stated, nowMs: () => nowMs })();
+  const problem = {
+    kind: "subscription-unknown",
+    resource: "/subscriptions/sub_typo",
+    detail: '"sub_typo" has an objective, but the store has no such subscription',
+    contact: "#team-orders",
+    since,
+    next: { view: "/console/webhooks", command: "kilde webhooks" },
+  } as const;
+  expect((await overview()).problems).toEqual([problem]);
+  const manager = await createTestKey(app, ["read:/events", "manage:/subscriptions"]);
+  expect((await overview(manager)).problems).toEqual([problem]);
+  const others = await createTestKey(app, ["manage:/events"]);
+  expect((await overview(others)).problems).toEqual([]);
+  expect((await admin.fetch(`/subscriptions/${id}`, { method: "DELETE" })).status).toBe(204);
+  advance(60_000);
+  expect((await overview()).problems.map(({ resource }) => resource)).toEqual([
+    `/subscriptions/${id}`,
+    "/subscriptions/sub_typo",
+  ]);
+});
+
 test("a consumer that has read no log, though it has an objective, is a problem for those who manage the event log", async () => {
   const stated = [
     objective({ kind: "consumer", name: "team cards", silentSeconds: 120, contact: "#team-cards" }),

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/system-clock.ts";
 import { jsonPost, openApp, type Problem, type TestApp, type WireEvent } from "../../support/app.ts";
+import type { Database } from "../../../src/storage/database.ts";
+import { newDatabase } from "../../support/new-database.ts";
 import { forEachDeployment } from "../../support/deployments.ts";
 import { testInProcess } from "../../support/tested-on.ts";
 
@@ -214,6 +216,35 @@ describe("pages are bounded in bytes", () => {
     await app.close();
   });
 });
+
+testInProcess(
+  "the events of a small stream are read by one query, also when it was truncated or erased",
+  async () => {
+    const database = await newDatabase();
+    let reads = 0;
+    const counting: Database = {
+      ...database,
+      read(statement) {
+        if (statement.sql.includes("from events as event")) reads += 1;
+        return database.read(statement);
+      },
+    };
+    const app = await openApp({ database: counting });
+    for (const stream of ["whole", "truncated", "erased"])
+      await app.append(stream, ...Array.from({ length: 20 }, (_, n) => ({ type: "T", data: n })));
+    await app.fetch("/streams/truncated?before=11", { method: "DELETE" });
+    await app.fetch("/streams/erased?reason=asked", { method: "DELETE" });
+    for (const [stream, count] of [
+      ["whole", 20],
+      ["truncated", 10],
+      ["erased", 1],
+    ] as const) {
+      reads = 0;
+      expect([stream, (await app.get(`/streams/${stream}`)).length, reads]).toEqual([stream, count, 1]);
+    }
+    await app.close();
+  },
+);
 
 test("a filtered read looks through more than one window", async () => {
   const app = await openApp();

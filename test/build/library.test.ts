@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { createClient } from "../../src/client/index.ts";
+import { DENO } from "../support/deno.ts";
 import { hasSqld, startSqld } from "../support/sqld.ts";
 import { bundleWorker } from "../support/worker.ts";
 import { cleanUp, run, serve, type Served } from "../cli/support.ts";
@@ -275,7 +276,7 @@ describe("the library, as npm installs it", () => {
 });
 
 /** As in the README; the first line of output is the server's address. */
-const DENO = `
+const DENO_WORKER = `
   import { createWorker, defineFeed } from "kilde/worker";
   import { z } from "zod";
 
@@ -284,16 +285,15 @@ const DENO = `
   Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: ({ port }) => console.log(port) }, worker.fetch);
   Deno.cron("kilde", "* * * * *", () => worker.scheduled());
 `;
-const DENO_PROGRAM = join(ROOT, "node_modules/.bin/deno");
 
 describe("a worker, in Deno on a libSQL server", () => {
-  test.skipIf(!existsSync(DENO_PROGRAM) || !hasSqld)(
+  test.skipIf(DENO === null || !hasSqld)(
     "appends, follows, and builds a feed",
     async () => {
       const sqld = await startSqld();
-      await Bun.write(join(project, "deno.ts"), DENO);
+      await Bun.write(join(project, "deno.ts"), DENO_WORKER);
       const flags = ["-A", "--unstable-cron", "--node-modules-dir=manual", "--no-lock"];
-      const deno = Bun.spawn([DENO_PROGRAM, "run", ...flags, "deno.ts"], {
+      const deno = Bun.spawn([DENO ?? "", "run", ...flags, "deno.ts"], {
         cwd: project,
         env: { ...process.env, KILDE_DATABASE_URL: sqld.url, KILDE_OPEN: "true" },
         stdout: "pipe",

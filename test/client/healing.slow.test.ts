@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { createClient } from "../../src/client/index.ts";
+import { DENO } from "../support/deno.ts";
 import { startServer, type ServerProcess } from "../support/process.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
@@ -14,7 +15,6 @@ import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const MAIN = join(ROOT, "src/main.ts");
-const DENO = join(ROOT, "node_modules/.bin/deno");
 const HEAL_MS = 20_000;
 
 const project = mkdtempSync(join(tmpdir(), "kilde-healing-"));
@@ -110,7 +110,7 @@ function observe(command: string[], lineOf: (line: string) => string = (line) =>
 const RUNTIMES: Record<string, string[] | null> = {
   bun: [process.execPath],
   node: Bun.which("node") === null ? null : ["node"],
-  deno: existsSync(DENO) ? [DENO, "run", "-A", "--node-modules-dir=manual", "--no-lock"] : null,
+  deno: DENO === null ? null : [DENO, "run", "-A", "--node-modules-dir=manual", "--no-lock"],
 };
 
 test("everything heals within 20 seconds of the network's return", async () => {

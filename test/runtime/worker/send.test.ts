@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { request as secureRequest } from "node:https";
 import { hostname, networkInterfaces } from "node:os";
@@ -7,13 +6,13 @@ import { join } from "node:path";
 
 import { workerSend } from "../../../src/runtime/worker/send.ts";
 import { workerClock } from "../../../src/runtime/worker/clock.ts";
+import { DENO } from "../../support/deno.ts";
 
 /*
  * What a worker outside of Cloudflare sends webhooks to.
  */
 
 const ROOT = join(import.meta.dir, "../../..");
-const DENO = join(ROOT, "node_modules/.bin/deno");
 
 let receiver: Bun.Server<undefined>;
 const received: { readonly host: string | null; readonly body: string }[] = [];
@@ -91,7 +90,7 @@ const isPrivate = Object.values(networkInterfaces())
   .flatMap((all) => all ?? [])
   .some(({ internal, address }) => !internal && /^(10|172|192)\./.test(address));
 
-test.skipIf(!existsSync(DENO) || !isPrivate)(
+test.skipIf(DENO === null || !isPrivate)(
   "refuses in Deno a name of this machine's private address",
   async () => {
     const program = `
@@ -110,7 +109,7 @@ test.skipIf(!existsSync(DENO) || !isPrivate)(
       const url = `http://${hostname()}:${receiver.port}/hook`;
       const given = JSON.stringify([[], ["*"], url]);
       const deno = Bun.spawn(
-        [DENO, "run", "-A", "--no-check", "--node-modules-dir=manual", "--no-lock", file, given],
+        [DENO ?? "", "run", "-A", "--no-check", "--node-modules-dir=manual", "--no-lock", file, given],
         {
           cwd: ROOT,
           stdout: "pipe",

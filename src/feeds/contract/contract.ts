@@ -1,4 +1,5 @@
 import { type Database, integerAt, textAt } from "../../storage/database.ts";
+import { readOfAll } from "../../storage/read-of-all.ts";
 import type { ContractSchemas } from "./compatibility.ts";
 import { type Feed, ProjectionError } from "../feed.ts";
 import {
@@ -126,10 +127,7 @@ export async function servedSchemas(
   const known = registered
     .filter(({ feed }) => !feed.draft)
     .map(({ log, contract }) => [log.id, contract.publishedRevision, contract.revision]);
-  const rows =
-    known.length === 0
-      ? []
-      : await database.read({ sql: SELECT_CHANGED_CONTRACTS, args: [JSON.stringify(known)] });
+  const rows = await readOfAll(database, SELECT_CHANGED_CONTRACTS, known);
   const changed = new Map(rows.map((row) => [integerAt(row, 0), textAt(row, 1)]));
   return new Map(
     registered.map((one) => {

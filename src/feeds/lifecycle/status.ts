@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { LOG_SPAN } from "../../log/keys.ts";
 import { type Database, integerAt, type Row } from "../../storage/database.ts";
+import { readOfAll } from "../../storage/read-of-all.ts";
 import { projectingUnder } from "../contract/contract.ts";
 import { FEED_COLUMNS, type FeedStatus, type ProjectionFailure, recordOf } from "../record.ts";
 import type { RegisteredFeed } from "./register.ts";
@@ -118,8 +119,8 @@ export async function feedStates(
   feeds: readonly RegisteredFeed[],
 ): Promise<ReadonlyMap<RegisteredFeed, FeedState>> {
   const all = withUpstream(feeds);
-  const wanted = JSON.stringify(all.map(({ log, source }) => [log.id, source.id]));
-  const rows = await deps.database.read({ sql: SELECT_FEED_STATES, args: [wanted] });
+  const wanted = all.map(({ log, source }) => [log.id, source.id]);
+  const rows = await readOfAll(deps.database, SELECT_FEED_STATES, wanted);
   const rowOf = new Map(rows.map((row) => [integerAt(row, 14), row]));
   const own = new Map<number, FeedState>();
   for (const feed of all) {

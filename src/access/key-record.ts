@@ -1,4 +1,4 @@
-import { integerAt, type Row, textAt } from "../storage/database.ts";
+import { integerAt, type Row, textAt, textOrNullAt, integerOrNullAt } from "../storage/database.ts";
 
 /** An API key as it is shown: without its token, of which only a digest is stored. Times in milliseconds since 1970. */
 export interface KeyRecord {
@@ -21,26 +21,18 @@ export interface KeyRecord {
 /** Columns of a `KeyRecord`, in the order of `keyRecord`. */
 export const KEY_COLUMNS = "id, name, grants, consumer, created, expires, revoked, successor, used";
 
-export function numberOrNull(row: Row, column: number): number | null {
-  return row[column] === null ? null : integerAt(row, column);
-}
-
-export function textOrNull(row: Row, column: number): string | null {
-  return row[column] === null ? null : textAt(row, column);
-}
-
 export function keyRecord(row: Row): KeyRecord {
   return {
     id: textAt(row, 0),
     name: textAt(row, 1),
     // Written as JSON by this program.
     grants: JSON.parse(textAt(row, 2)) as string[],
-    consumer: textOrNull(row, 3),
+    consumer: textOrNullAt(row, 3),
     created: integerAt(row, 4),
-    expires: numberOrNull(row, 5),
-    revoked: numberOrNull(row, 6),
-    successor: textOrNull(row, 7),
-    used: numberOrNull(row, 8),
+    expires: integerOrNullAt(row, 5),
+    revoked: integerOrNullAt(row, 6),
+    successor: textOrNullAt(row, 7),
+    used: integerOrNullAt(row, 8),
   };
 }
 

@@ -1,6 +1,12 @@
-import { type Database, integerAt, type Statement, textAt } from "../storage/database.ts";
+import {
+  type Database,
+  integerAt,
+  type Statement,
+  textAt,
+  textOrNullAt,
+  integerOrNullAt,
+} from "../storage/database.ts";
 import { CONTINUE_ACCESS } from "./access-state.ts";
-import { numberOrNull, textOrNull } from "./key-record.ts";
 
 /** How a key has ended, or will. */
 interface KeyEnding {
@@ -31,9 +37,9 @@ async function readEndings(database: Database): Promise<Map<string, KeyEnding>> 
       cursor = textAt(row, 0);
       keys.set(cursor, {
         digest: textAt(row, 1),
-        expires: numberOrNull(row, 2),
-        revoked: numberOrNull(row, 3),
-        successor: textOrNull(row, 4),
+        expires: integerOrNullAt(row, 2),
+        revoked: integerOrNullAt(row, 3),
+        successor: textOrNullAt(row, 4),
       });
     }
     if (rows.length < PAGE_KEYS) return keys;

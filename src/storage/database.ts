@@ -78,3 +78,11 @@ export function textAt(row: Row | undefined, column: number): string {
   if (typeof value !== "string") throw new TypeError(`column ${column} is not text: ${String(value)}`);
   return value;
 }
+
+export function integerOrNullAt(row: Row, column: number): number | null {
+  return row[column] === null ? null : integerAt(row, column);
+}
+
+export function textOrNullAt(row: Row, column: number): string | null {
+  return row[column] === null ? null : textAt(row, column);
+}

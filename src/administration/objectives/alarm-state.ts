@@ -1,5 +1,5 @@
 import type { ObjectiveKind } from "../../core/objective.ts";
-import { type Database, integerAt, type Statement, textAt } from "../../storage/database.ts";
+import { type Database, integerAt, type Statement, textAt, textOrNullAt } from "../../storage/database.ts";
 import type { EntryType } from "../catalog.ts";
 import { recordEntries } from "../entry.ts";
 import { OPERATIONS_PATH } from "../operations-log.ts";
@@ -51,7 +51,7 @@ export async function readAlarmStates(database: Database): Promise<readonly Alar
     missed: integerAt(row, 4) === 1,
     since: textAt(row, 5),
     position: integerAt(row, 6),
-    contact: row[7] === null ? null : textAt(row, 7),
+    contact: textOrNullAt(row, 7),
   }));
 }
 

@@ -1,4 +1,4 @@
-import { type Database, integerAt, textAt } from "../../storage/database.ts";
+import { type Database, integerAt, textAt, textOrNullAt } from "../../storage/database.ts";
 import { type Measure, MEASURES } from "./alarm-state.ts";
 
 /** Whether the alarms of a consumer are open: it misses its objective. Null: its objective has no such limit. */
@@ -41,7 +41,7 @@ export async function readConsumerAlarms(database: Database, name?: string): Pro
     // Written as JSON by the query.
     const missed = JSON.parse(textAt(row, 4)) as [measure: string, resource: string][];
     objectives.set(textAt(row, 0), {
-      log: row[1] === null ? null : textAt(row, 1),
+      log: textOrNullAt(row, 1),
       limited: new Set(MEASURES.filter((_, index) => integerAt(row, 2 + index) === 1)),
       missed: new Set(missed.map((each) => each.join(" "))),
     });

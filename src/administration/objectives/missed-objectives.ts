@@ -1,5 +1,5 @@
 import type { ObjectiveKind } from "../../core/objective.ts";
-import { type Database, textAt } from "../../storage/database.ts";
+import { type Database, textAt, textOrNullAt } from "../../storage/database.ts";
 import type { AlarmState, Measure } from "./alarm-state.ts";
 
 /** An objective that a consumer, feed or subscription misses: its alarm is open. */
@@ -32,6 +32,6 @@ export async function readMissedObjectives(database: Database): Promise<readonly
     measure: textAt(row, 3) as Measure,
     since: textAt(row, 4),
     limitSeconds: Number(row[5]),
-    contact: row[6] === null ? null : textAt(row, 6),
+    contact: textOrNullAt(row, 6),
   }));
 }

@@ -1,5 +1,5 @@
 import type { Objective, ObjectiveKind } from "../../core/objective.ts";
-import { type Database, type Row, type Statement, textAt } from "../../storage/database.ts";
+import { type Database, type Row, type Statement, textAt, textOrNullAt } from "../../storage/database.ts";
 
 /** An objective as the store has it. */
 export interface StoredObjective extends Objective {
@@ -27,7 +27,6 @@ from json_each(?1) as stated where true
 on conflict (kind, name) do update set
   since = iif(log is excluded.log and since <= excluded.since, since, excluded.since), log = excluded.log, lag = excluded.lag, silent = excluded.silent, contact = excluded.contact`;
 
-const textOrNull = (row: Row, column: number) => (row[column] === null ? null : textAt(row, column));
 const numberOrNull = (row: Row, column: number) => (row[column] === null ? null : Number(row[column]));
 
 /** Reads all objectives of the store. */
@@ -37,10 +36,10 @@ export async function readObjectives(database: Database): Promise<readonly Store
     // Written by this program from objectives of these kinds.
     kind: textAt(row, 0) as ObjectiveKind,
     name: textAt(row, 1),
-    log: textOrNull(row, 2),
+    log: textOrNullAt(row, 2),
     lagSeconds: numberOrNull(row, 3),
     silentSeconds: numberOrNull(row, 4),
-    contact: textOrNull(row, 5),
+    contact: textOrNullAt(row, 5),
     since: textAt(row, 6),
   }));
 }

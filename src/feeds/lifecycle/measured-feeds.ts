@@ -1,5 +1,5 @@
 import type { Measurement } from "../../core/objective.ts";
-import { type Database, integerAt, textAt } from "../../storage/database.ts";
+import { type Database, integerAt, textAt, textOrNullAt } from "../../storage/database.ts";
 import { LOG_SPAN } from "../../log/keys.ts";
 import type { RegisteredFeed } from "./register.ts";
 import { withUpstream } from "./with-upstream.ts";
@@ -44,7 +44,7 @@ export async function measureFeeds(
     if (status === "retired") continue;
     measured.set(integerAt(row, 0), {
       isBuilt: status === "live" || status === "halted",
-      oldest: row[3] === null ? null : textAt(row, 3),
+      oldest: textOrNullAt(row, 3),
       active: row[4] === null ? textAt(row, 2) : textAt(row, 4),
     });
   }

@@ -1,6 +1,13 @@
 import { groupBy } from "../../core/group-by.ts";
 import { prefixEnd } from "../../core/names.ts";
-import { type Database, integerAt, type Row, type Statement, textAt } from "../../storage/database.ts";
+import {
+  type Database,
+  integerAt,
+  type Row,
+  type Statement,
+  textAt,
+  integerOrNullAt,
+} from "../../storage/database.ts";
 import { EVENT_LOG_ADDRESS, LOG_SPAN, type LogAddress } from "../keys.ts";
 import type { BatchWriter } from "../../storage/batch-writer.ts";
 import { lastSeen, latestActivity } from "./last-seen.ts";
@@ -132,7 +139,7 @@ export const FORGET_CONSUMER_FAILURES = "update consumers set failure = null whe
 const DELETE_CONSUMER = "delete from consumers where log = ?1 and name = ?2 returning name";
 
 function consumerOf(row: Row, nowMs: number): ConsumerRecord {
-  const position = (column: number) => (row[column] === null ? null : integerAt(row, column));
+  const position = (column: number) => integerOrNullAt(row, column);
   const oldest = row[6];
   return {
     name: textAt(row, 0),

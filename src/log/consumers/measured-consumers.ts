@@ -1,5 +1,5 @@
 import type { Measurement } from "../../core/objective.ts";
-import { type Database, textAt } from "../../storage/database.ts";
+import { type Database, textAt, textOrNullAt } from "../../storage/database.ts";
 import { LOG_SPAN } from "../keys.ts";
 import { REACHED } from "./consumers.ts";
 
@@ -33,6 +33,6 @@ export async function measureConsumers(
     name: textAt(row, 0),
     resource: textAt(row, 1),
     active: textAt(row, 2),
-    oldest: row[3] === null ? null : textAt(row, 3),
+    oldest: textOrNullAt(row, 3),
   }));
 }

@@ -1,4 +1,4 @@
-import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
+import { type Database, integerAt, type Row, textAt, textOrNullAt } from "../../storage/database.ts";
 
 /** Whether a subscription delivers, without its lag: one query reads that for many subscriptions. */
 export interface SubscriptionHealth {
@@ -24,20 +24,16 @@ select subscription.id, log.name, coalesce(subscription.config ->> '$.filter.sub
 from subscriptions as subscription cross join logs as log on log.id = subscription.log
 where subscription.id > ?1 order by subscription.id limit ?2`;
 
-function textOrNull(row: Row, column: number): string | null {
-  return row[column] === null ? null : textAt(row, column);
-}
-
 function healthOf(row: Row): SubscriptionHealth {
   const blocked = integerAt(row, 8);
   const common = { id: textAt(row, 0), source: textAt(row, 1), subjectPrefix: textAt(row, 2), blocked };
   if (textAt(row, 3) === "paused")
-    return { ...common, status: "paused", reason: textOrNull(row, 4), since: textAt(row, 5) };
-  const error = textOrNull(row, 6);
+    return { ...common, status: "paused", reason: textOrNullAt(row, 4), since: textAt(row, 5) };
+  const error = textOrNullAt(row, 6);
   if (error !== null)
-    return { ...common, status: "failing", reason: `endpoint: ${error}`, since: textOrNull(row, 7) };
+    return { ...common, status: "failing", reason: `endpoint: ${error}`, since: textOrNullAt(row, 7) };
   if (blocked > 0)
-    return { ...common, status: "failing", reason: "blocked subjects", since: textOrNull(row, 9) };
+    return { ...common, status: "failing", reason: "blocked subjects", since: textOrNullAt(row, 9) };
   return { ...common, status: "delivering", reason: null, since: null };
 }
 

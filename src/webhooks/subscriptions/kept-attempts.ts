@@ -6,6 +6,8 @@ import {
   type Statement,
   textAt,
   type Value,
+  textOrNullAt,
+  integerOrNullAt,
 } from "../../storage/database.ts";
 
 /*
@@ -104,7 +106,7 @@ export interface StoredAttempt extends Omit<KeptAttempt, "subjects"> {
 }
 
 function storedAttempt(row: Row): StoredAttempt {
-  const text = (column: number) => (row[column] === null ? null : textAt(row, column));
+  const text = (column: number) => textOrNullAt(row, column);
   return {
     id: integerAt(row, 0),
     ended: integerAt(row, 1),
@@ -113,7 +115,7 @@ function storedAttempt(row: Row): StoredAttempt {
     subject: text(4),
     positions: JSON.parse(textAt(row, 5)) as number[],
     prefix: textAt(row, 6),
-    status: row[7] === null ? null : integerAt(row, 7),
+    status: integerOrNullAt(row, 7),
     error: text(8),
     url: textAt(row, 9),
     headers: JSON.parse(textAt(row, 10)) as Record<string, string>,

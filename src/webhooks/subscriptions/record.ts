@@ -1,4 +1,11 @@
-import { type Database, integerAt, type Row, textAt } from "../../storage/database.ts";
+import {
+  type Database,
+  integerAt,
+  type Row,
+  textAt,
+  textOrNullAt,
+  integerOrNullAt,
+} from "../../storage/database.ts";
 import { logAddress } from "../../log/keys.ts";
 import type { SubscriptionCreator } from "./creator.ts";
 import type {
@@ -66,14 +73,6 @@ export async function listSubscriptions(
   return rows.map(subscriptionOf);
 }
 
-function integerOrNull(row: Row, column: number): number | null {
-  return row[column] === null ? null : integerAt(row, column);
-}
-
-function textOrNull(row: Row, column: number): string | null {
-  return row[column] === null ? null : textAt(row, column);
-}
-
 export const LANE_COLUMNS = `lane.subject, lane.next, lane.stop, lane.resume, lane.frozen, lane.attempts, lane.due,
   lane.error, lane.since, lane.ahead, lane.wait`;
 
@@ -81,14 +80,14 @@ export function laneOf(row: Row): StoredLane {
   return {
     subject: integerAt(row, 0),
     next: integerAt(row, 1),
-    stop: integerOrNull(row, 2),
-    resume: integerOrNull(row, 3),
-    frozen: integerOrNull(row, 4),
+    stop: integerOrNullAt(row, 2),
+    resume: integerOrNullAt(row, 3),
+    frozen: integerOrNullAt(row, 4),
     attempts: integerAt(row, 5),
-    due: integerOrNull(row, 6),
-    wait: integerOrNull(row, 10),
-    error: textOrNull(row, 7),
-    since: textOrNull(row, 8),
+    due: integerOrNullAt(row, 6),
+    wait: integerOrNullAt(row, 10),
+    error: textOrNullAt(row, 7),
+    since: textOrNullAt(row, 8),
     ahead: integerAt(row, 9) === 1,
   };
 }
